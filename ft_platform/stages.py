@@ -231,7 +231,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="compliance",
             kind="report",
-            version=3,
+            version=4,
             program="attack",
             follows=("adapter_checkpoint",),
         ),

@@ -16,7 +16,7 @@ from ft_platform.models.rendering.renderer import Renderer, shared_prefix
 from ft_platform.models.text_classifier import TextClassifier
 from ft_platform.privacy_attacks.extraction import NOTHING, Copied, Target, copied, extraction, not_extracted, targets
 from ft_platform.privacy_attacks.inputs import STAGE
-from ft_platform.privacy_attacks.membership import SideLosses
+from ft_platform.privacy_attacks.membership import OTHERS, SideLosses
 from ft_platform.privacy_attacks.records import Sample, sides
 from ft_platform.process import progress
 from ft_platform.records.columns import user_texts
@@ -35,8 +35,9 @@ class Attacked:
     """What the attacks saw.
 
     Attributes:
-        losses: by side, `train`, `validation` and `test`; the difficulty of validation records is not asked for.
-        kinds: `label` or a sensitive feature -> its value for each training and each test record.
+        losses: by side, `train` and those of `OTHERS`.
+        kinds: `label` or a sensitive feature -> its value for each training record, and for each other one in the order
+            of `OTHERS`.
         extraction_rate: figures of `extraction.extraction`.
         texts: what the model wrote by itself; None where it writes no text.
         terms: how many words and pairs of words of its training records its file lists; None: no file lists any.
@@ -96,7 +97,7 @@ class Attacker:
         untrained = self._copied(self.targets["train"])
         self.model = with_adapter(self.model, checkpoint)
         after = {side: self._losses(sample) for side, sample in self.samples.items()}
-        losses = {side: SideLosses(difficulty.get(side, []), after[side]) for side in ("train", "validation", "test")}
+        losses = {side: SideLosses(difficulty.get(side, []), after[side]) for side in self.samples}
         kinds = self._kinds()
         if not self.writes_text:
             terms = len(self.model.terms) if isinstance(self.model, TextClassifier) else None
@@ -107,35 +108,38 @@ class Attacker:
         return Attacked(losses, kinds, rates, self._own_texts())
 
     def _difficulty(self) -> dict[str, list[np.ndarray]]:
-        """By side, `train` and `test`. Of answers the losses of the untrained model, by token; of labels what systems
-        say that never read the record."""
+        """By side. Of answers the losses of the untrained model, by token; of labels what systems say that never read
+        the record."""
         if not self.learns_labels:
-            return {side: self._losses(self.samples[side]) for side in ("train", "test")}
+            return {side: self._losses(sample) for side, sample in self.samples.items()}
         from ft_platform.models.kernels.packed_forward import shared_start
         from ft_platform.models.prompt_states import middle_states
         from ft_platform.privacy_attacks.difficulty import difficulties
 
-        train, test = self.samples["train"], self.samples["test"]
-        if not train.rows or not test.rows:
+        every = [*self.samples.values()]
+        if not (self.samples["train"].rows and self.samples["test"].rows):
             return {}
         before = self._done
-        prompts = [row.input_ids[: row.prompt_length] for row in (*train.rows, *test.rows)]
+        prompts = [row.input_ids[: row.prompt_length] for sample in every for row in sample.rows]
         states = None
         if self.model is not None:
             states = middle_states(self.model, prompts, shared_start(prompts), lambda done: self._tick(before, done))
-        records = self._records([*train.record_ids, *test.record_ids])
+        records = self._records([record_id for sample in every for record_id in sample.record_ids])
         texts, groups = user_texts(records["messages"]), records["group_id"].to_pylist()
-        found = difficulties(texts, states, [*train.answers, *test.answers], groups).reshape(-1, 1)
-        return {"train": list(found[: len(train)]), "test": list(found[len(train) :])}
+        found = difficulties(texts, states, [one for sample in every for one in sample.answers], groups)
+        ends = np.cumsum([len(sample) for sample in every])[:-1]
+        return {side: list(part) for side, part in zip(self.samples, np.split(found.reshape(-1, 1), ends), strict=True)}
 
     def _kinds(self) -> dict[str, tuple[list[str], list[str]]]:
         fairness = self.use_case.settings.fairness
-        train, test = (self._records(self.samples[side].record_ids) for side in ("train", "test"))
+        others = [self.samples[side] for side in OTHERS]
+        train = self._records(self.samples["train"].record_ids)
+        rest = self._records([record_id for sample in others for record_id in sample.record_ids])
         kinds = {
-            feature: (list(group_values(fairness, train, [feature])), list(group_values(fairness, test, [feature])))
+            feature: (list(group_values(fairness, train, [feature])), list(group_values(fairness, rest, [feature])))
             for feature in fairness.sensitive_features
         }
-        labels = (self.samples["train"].answers, self.samples["test"].answers)
+        labels = (self.samples["train"].answers, [answer for sample in others for answer in sample.answers])
         return {"label": labels, **kinds} if self.learns_labels else kinds
 
     def _records(self, record_ids: list[str]) -> pa.Table:
@@ -143,7 +147,7 @@ class Attacker:
 
     def _work(self) -> int:
         """Records and texts that go through a model."""
-        rows = sum(map(len, self.samples.values())) + sum(len(self.samples[side]) for side in ("train", "test"))
+        rows = 2 * sum(map(len, self.samples.values()))
         texts = 2 * len(self.targets["train"]) + len(self.targets["test"]) + self.settings.samples
         return rows + (texts if self.writes_text else 0)
 

@@ -3,8 +3,8 @@ fine-tuned model, since a low loss says little about a record that is easy (Wats
 difficulty calibration in membership inference attacks, ICLR 2022, arXiv:2111.08440).
 
 Two cheap systems learn all attacked records but a fifth, and are asked about that fifth: logistic regression on TF-IDF
-vectors, and on hidden states in the middle of the base model, where there is one. Training and test records are treated
-alike, so that the scores of an attack on a model that read neither differ by chance alone."""
+vectors, and on hidden states in the middle of the base model, where there is one. Training and other records are
+treated alike, so that the scores of an attack on a model that read neither differ by chance alone."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Membership inference: can training records be told from test records by how sure the model is of their answers?
+"""Membership inference: can training records be told from others by how sure the model is of their answers?
 
 Two attacks: the loss (Yeom et al., arXiv:1709.01604), and the loss below what the record's difficulty leads one to
 expect (calibrated: Watson et al., arXiv:2111.08440). The difficulty of a label is what systems say that never read the
@@ -20,6 +20,8 @@ from ft_platform.privacy_attacks.slices import slices_of
 from ft_platform.privacy_attacks.true_positives import LOW, VERY_LOW, true_positive_rate
 from ft_platform.settings.attacks import Attacks
 
+OTHERS = ("test", "validation")
+"""Sides that the model did not learn. Training records are told from both."""
 LEAST_ROWS = 20
 """Below, an interval of the area covers almost everything: with 20 and 20 records at chance 0.32 to 0.68 (Hanley and
 McNeil 1982, Radiology 143)."""
@@ -44,6 +46,12 @@ class SideLosses:
     after: Losses
 
 
+def others_of(losses: Mapping[str, SideLosses]) -> SideLosses:
+    """The records of the sides that the model did not learn, one side after the other."""
+    sides = [losses[side] for side in OTHERS]
+    return SideLosses([row for side in sides for row in side.difficulty], [row for side in sides for row in side.after])
+
+
 def scores(losses: SideLosses, *, of_labels: bool) -> dict[str, np.ndarray]:
     """Attack -> scores of each record; a high one says "trained on it". Shapes `(rows,)`."""
     difficulty, after = means(losses.difficulty), means(losses.after)
@@ -62,7 +70,7 @@ def means(losses: Losses) -> np.ndarray:
 
 def membership(
     train: SideLosses,
-    test: SideLosses,
+    rest: SideLosses,
     settings: Attacks,
     kinds: Mapping[str, tuple[Sequence[str], Sequence[str]]],
     *,
@@ -74,22 +82,23 @@ def membership(
     than 20 records on a side there are no figures: `attacks` is None and `status` says why.
 
     Args:
+        rest: of records that the model did not learn.
         kinds: of `slices.slices_of`.
         of_labels: whether the model learns labels, not answers.
     """
-    members, others = len(train.after), len(test.after)
+    members, others = len(train.after), len(rest.after)
     counts = {"members": members, "others": others}
     if min(members, others) < LEAST_ROWS:
-        status = f"too few records: {members} of training and {others} of test"
+        status = f"too few records: {members} of training and {others} others"
         return {**counts, "attacks": None, "slices": [], "status": status}
-    of_train, of_test = scores(train, of_labels=of_labels), scores(test, of_labels=of_labels)
+    of_train, of_rest = scores(train, of_labels=of_labels), scores(rest, of_labels=of_labels)
     attacks = {
         name: {
-            "auc": area(of_train[name], of_test[name], settings),
-            "at_1_percent": true_positive_rate(of_train[name], of_test[name], LOW, settings.confidence),
-            "at_01_percent": true_positive_rate(of_train[name], of_test[name], VERY_LOW, settings.confidence),
+            "auc": area(of_train[name], of_rest[name], settings),
+            "at_1_percent": true_positive_rate(of_train[name], of_rest[name], LOW, settings.confidence),
+            "at_01_percent": true_positive_rate(of_train[name], of_rest[name], VERY_LOW, settings.confidence),
         }
         for name in ATTACKS
     }
-    slices = slices_of(of_train[CALIBRATED], of_test[CALIBRATED], kinds, settings.confidence)
+    slices = slices_of(of_train[CALIBRATED], of_rest[CALIBRATED], kinds, settings.confidence)
     return {**counts, "attacks": attacks, "slices": slices, "status": "measured"}

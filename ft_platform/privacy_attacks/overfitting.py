@@ -22,11 +22,7 @@ def overfitting(losses: Mapping[str, SideLosses], training: Mapping[str, Any], s
         training: `training.json` of the checkpoint.
     """
     drawn = {side: _resampled(found.after, settings, number) for number, (side, found) in enumerate(losses.items())}
-    before = {
-        side: _resampled(losses[side].difficulty, settings, number)
-        for number, side in enumerate(losses)
-        if side != "validation"
-    }
+    before = {side: _resampled(losses[side].difficulty, settings, number) for number, side in enumerate(losses)}
     few = [f"{side} {len(found.after)}" for side, found in losses.items() if len(found.after) < LEAST_ROWS]
     return {
         **{side: None if one is None else interval(*one, settings.confidence) for side, one in drawn.items()},

@@ -1,6 +1,6 @@
 """Membership label by label and group by group: a rare label can be known by heart while the whole looks harmless.
 
-The threshold of each slice comes from the test records outside it, so that the slice's own records are compared by
+The threshold of each slice comes from the other records outside it, so that the slice's own records are compared by
 Fisher's exact test. All slices share one error: each is held to its
 part of it (Bonferroni)."""
 
@@ -23,13 +23,13 @@ def slices_of(
 ) -> list[dict[str, Any]]:
     """`[{"kind", "name", "members", "found", "others", "mistaken", "low", "chance"}]`, the surest first.
 
-    `found` of the slice's training records, and `mistaken` of its test records, lie beyond the threshold; at least the
+    `found` of the slice's training records, and `mistaken` of its others, lie beyond the threshold; at least the
     share `low` of such training records does; `chance` is the p-value of finding that many by guessing. Both are
     corrected for the number of slices.
 
     Args:
-        members, others: scores of training and of test records; a high one says "trained". Shapes `(rows,)`.
-        kinds: `label`, or a feature -> its value for each training and each test record.
+        members, others: scores of training and of other records; a high one says "trained". Shapes `(rows,)`.
+        kinds: `label`, or a feature -> its value for each training and each other record.
     """
     chosen = [
         (kind, name, np.array(of_members) == name, np.array(of_others) == name)

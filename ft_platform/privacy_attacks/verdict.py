@@ -19,8 +19,8 @@ TITLES = {"loss": "loss", "calibrated": "loss below what the record's difficulty
 ENOUGH_FOR = 2.0
 """Records are enough where the limit can be proven for an attack that finds twice as many as guessing does. With fewer
 it depends on chance whether a model that gives nothing away is accepted."""
-USUAL = (0.65, 0.2)
-"""Shares of training and of test records, as `splits` divides by default."""
+USUAL = (0.65, 0.35)
+"""Shares of training and of other records, as `splits` divides by default."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class _Membership:
                 )
             if max(area["low"], 1 - area["high"]) > area_limit:
                 yield (
-                    f"Training records can be told from test records by the {TITLES[name]}: area {_figure(area)},"
+                    f"Training records can be told from others by the {TITLES[name]}: area {_figure(area)},"
                     f" beyond attacks.max_membership_auc {area_limit:g}"
                 )
         for one in self.found["slices"]:
@@ -142,7 +142,7 @@ class _Membership:
             members, others, confidence = self.found["members"], self.found["others"], self.settings.confidence
             behind = rate_that_ends_at(worst["high"], members, others, LOW, confidence)
             needed = self._needed(max(worst["value"], behind))
-            counts = f". About {needed[0]:,} training and {needed[1]:,} test records" if needed else ""
+            counts = f". About {needed[0]:,} training and {needed[1]:,} other records" if needed else ""
             yield f"{may}{f'{counts} would be enough if the share stayed the same' if needed else ''}"
         elif not self._small():
             yield f"{may}{self._enough()}. There are enough records: raise splits.test_fraction"
@@ -211,20 +211,20 @@ class _Membership:
     def _small(self) -> bool:
         """Whether the usual division of all records leaves too few for the limit of the policy. The file of a use case
         has no say: a stricter limit of its own would make any use case small."""
-        (train, test), usual = USUAL, Attacks()
+        (train, others), usual = USUAL, Attacks()
         limit = self.policy.at_most.get("attacks.max_true_positive_rate") or usual.max_true_positive_rate
-        needed = records_for(ENOUGH_FOR * LOW, limit, LOW, usual.confidence, train / test)
-        return needed is None or self.found["records"] * test < needed[1]
+        needed = records_for(ENOUGH_FOR * LOW, limit, LOW, usual.confidence, train / others)
+        return needed is None or self.found["records"] * others < needed[1]
 
     def _enough(self) -> str:
         return (
-            f": measured on {self.found['members']:,} training and {self.found['others']:,} test records, and"
+            f": measured on {self.found['members']:,} training and {self.found['others']:,} other records, and"
             f" {self._least_in_words()}"
         )
 
     def _least_in_words(self) -> str:
         members, others = self._least()
-        return f"about {members:,} training and {others:,} test records are enough"
+        return f"about {members:,} training and {others:,} other records (of the test and validation splits) are enough"
 
 
 def _far_end(area: Mapping[str, float]) -> float:

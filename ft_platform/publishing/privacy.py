@@ -12,7 +12,7 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.privacy_attacks.attack import NO_TEXT, Attacked, Attacker, feature_columns
 from ft_platform.privacy_attacks.inputs import FIGURES, STAGE, attack_inputs
 from ft_platform.privacy_attacks.loaded import loaded_base
-from ft_platform.privacy_attacks.membership import membership
+from ft_platform.privacy_attacks.membership import membership, others_of
 from ft_platform.privacy_attacks.overfitting import overfitting
 from ft_platform.privacy_attacks.personal_data import personal_data
 from ft_platform.privacy_attacks.records import trained_on
@@ -88,7 +88,7 @@ def figures(
     training = json.loads(lake.read_file(checkpoint, "training.json"))
     told_apart = membership(
         attacked.losses["train"],
-        attacked.losses["test"],
+        others_of(attacked.losses),
         settings,
         attacked.kinds,
         of_labels=use_case.settings.task.kind == "classification",

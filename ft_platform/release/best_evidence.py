@@ -44,6 +44,7 @@ class Counted:
     records: int
     train: int
     test: int
+    validation: int
     groups: Mapping[str, Mapping[str, int]]
     about: str
 
@@ -94,8 +95,10 @@ def counted(use_case: NamedUseCase, splits: pa.Table, about: str, factor: float 
     for features in [*([name] for name in names), *combinations(names, 2)]:
         values = group_values(fairness, splits if factor > 1 else test, list(features))
         groups[AND.join(features)] = _divided([str(value) for value in values], expected)
-    train = splits.filter(pc.equal(splits["split"], "train")).num_rows
-    return Counted(round(splits.num_rows * factor), round(train * factor), expected, groups, about)
+    train, validation = (
+        round(splits.filter(pc.equal(splits["split"], side)).num_rows * factor) for side in ("train", "validation")
+    )
+    return Counted(round(splits.num_rows * factor), train, expected, validation, groups, about)
 
 
 def _divided(values: Sequence[str], rows: int) -> dict[str, int]:
@@ -195,9 +198,10 @@ def _compared(use_case: NamedUseCase, name: str, groups: Mapping[str, int]) -> C
 def _privacy(use_case: NamedUseCase, records: Counted) -> PrivacyEvidence:
     """Attacks that only guess: no score says anything about who was trained on. Nothing is continued word for word."""
     attacks, promised = use_case.settings.attacks, use_case.settings.training.differential_privacy
-    members, others = min(records.train, attacks.rows), min(records.test, attacks.rows)
+    members, test = min(records.train, attacks.rows), min(records.test, attacks.rows)
+    others = test + min(records.validation, attacks.rows)
     guessed = _guessed(members, others, attacks.model_dump_json())
-    texts = [Copied(min(rows, attacks.extraction_rows), 0, 0) for rows in (members, others, members)]
+    texts = [Copied(min(rows, attacks.extraction_rows), 0, 0) for rows in (members, test, members)]
     figures = {
         "records": records.records,
         "members": members,

@@ -235,7 +235,8 @@ def _few(missing: Mapping[str, Mapping[str, int]]) -> str:
 def _counts(rule: str, records: Counted) -> str:
     kind, _, feature = rule.partition("/")
     if kind == "memorization":
-        return f"{records.train:,} training and {records.test:,} test records ({records.about})."
+        others = records.test + records.validation
+        return f"{records.train:,} training and {others:,} other records ({records.about})."
     if kind == "test_records":
         return f"{records.test:,} test records ({records.about})."
     groups = {

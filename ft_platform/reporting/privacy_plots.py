@@ -21,7 +21,7 @@ def roc_plot(
     """ROC curve of every attack; the vertical line is 1 % false positives.
 
     Args:
-        scores: attack -> scores of training and of test records.
+        scores: attack -> scores of training and of other records.
         areas: attack -> area under its curve.
     """
     with drawing(6.4, 4.2) as (figure, axes, buffer):
@@ -33,7 +33,7 @@ def roc_plot(
         axes.set(
             xlim=(0, 1),
             ylim=(0, 1.02),
-            xlabel="share of test records mistaken for training records",
+            xlabel="share of other records mistaken for training records",
             ylabel="share of training records found",
         )
         figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
@@ -41,20 +41,18 @@ def roc_plot(
 
 
 def losses_plot(losses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> bytes:
-    """Loss of training and test records, by who never read them and by the fine-tuned model: where the two columns of a
-    picture differ, membership shows.
+    """Loss of training and other records, by who never read them and by the fine-tuned model: where the two columns of
+    a picture differ, membership shows.
 
     Args:
-        losses: title -> mean loss of each training and of each test record.
+        losses: title -> mean loss of each training and of each other record.
     """
     with drawing(7.2, 3.4) as (figure, axes, buffer):
         axes.remove()
-        for (title, (train, test)), one in zip(losses.items(), figure.subplots(1, 2, sharey=True), strict=True):
-            bins = np.histogram_bin_edges(np.concatenate([train, test]), BINS)
+        for (title, (train, others)), one in zip(losses.items(), figure.subplots(1, 2, sharey=True), strict=True):
+            bins = np.histogram_bin_edges(np.concatenate([train, others]), BINS)
             one.hist(train, bins=bins, color=COLOURS[0], alpha=0.6, density=True, label="training records")
-            one.hist(
-                test, bins=bins, density=True, histtype="step", color=COLOURS[5], linewidth=1.6, label="test records"
-            )
+            one.hist(others, bins=bins, density=True, histtype="step", color=COLOURS[5], linewidth=1.6, label="others")
             one.set(xlabel="loss", ylabel="density", title=title)
         handles = figure.axes[0].get_legend_handles_labels()
         figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.lake.draft import Draft
-from ft_platform.privacy_attacks.membership import SideLosses, means, scores
+from ft_platform.privacy_attacks.membership import SideLosses, means, others_of, scores
 from ft_platform.privacy_attacks.verdict import TITLES, attacker_in_words, privacy_verdict
 from ft_platform.reporting.html import number, percent
 from ft_platform.reporting.privacy_plots import epochs_plot, losses_plot, roc_plot
@@ -64,16 +64,14 @@ def _pictures(use_case: NamedUseCase, found: Mapping[str, Any], losses: Mapping[
     if not found["membership"]:
         return pictures
     of_labels = use_case.settings.task.kind == "classification"
-    train, test = (scores(losses[side], of_labels=of_labels) for side in ("train", "test"))
+    train, others = losses["train"], others_of(losses)
+    of_train, of_others = (scores(side, of_labels=of_labels) for side in (train, others))
     areas = {name: attack["auc"]["value"] for name, attack in found["membership"].items()}
     by_record = {
-        title: (means(of_train), means(of_test))
-        for title, of_train, of_test in (
-            ("by who never read them", losses["train"].difficulty, losses["test"].difficulty),
-            ("by the trained model", losses["train"].after, losses["test"].after),
-        )
+        "by who never read them": (means(train.difficulty), means(others.difficulty)),
+        "by the trained model": (means(train.after), means(others.after)),
     }
-    curves = {name: (train[name], test[name]) for name in train}
+    curves = {name: (of_train[name], of_others[name]) for name in of_train}
     return {"membership": roc_plot(curves, areas), "losses": losses_plot(by_record), **pictures}
 
 

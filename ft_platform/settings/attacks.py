@@ -55,7 +55,7 @@ class Attacks(FixedDraws):
         default=1000,
         ge=1000,
         le=100_000,
-        description="Most training records to attack, and most test records to tell them apart from.",
+        description="Most records of each split that are attacked, or that training records are told from.",
     )
     extraction_rows: int = Field(
         default=80,

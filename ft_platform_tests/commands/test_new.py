@@ -3,9 +3,6 @@
 import csv
 import json
 import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +15,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.release.waivers import waivers
 from ft_platform.use_case.file import load_use_case
+from ft_platform_tests.at_a_terminal import at_a_terminal
 from ft_platform_tests.tiny_models import split_rows, usable_splits
 
 SECRET = "Erika Musterfrau"
@@ -163,27 +161,6 @@ def test_until_runs_what_a_stage_is_built_from() -> None:
 
 PERSON, OTHER = "maria.lind@example.org", "ana.ruiz@example.org"
 """Fictitious."""
-
-
-def at_a_terminal(command: list[str], answers: list[str]) -> str:
-    """What `ft` shows a person who types these lines at a terminal."""
-    theirs, ours = pty.openpty()
-    script = "import sys; from ft_platform.cli import run_and_exit; run_and_exit()"
-    process = subprocess.Popen([sys.executable, "-c", script, *command], stdin=ours, stdout=ours, stderr=ours)
-    os.close(ours)
-    os.write(theirs, "".join(f"{line}\n" for line in answers).encode())
-    shown = b""
-    while True:
-        try:
-            part = os.read(theirs, 4096)
-        except OSError:  # Linux says so once the other side is closed
-            break
-        if not part:
-            break
-        shown += part
-    os.close(theirs)
-    assert process.wait(60) == 0, shown.decode()
-    return shown.decode()
 
 
 def test_at_a_terminal_a_person_answers_in_words_and_the_file_says_who_did() -> None:

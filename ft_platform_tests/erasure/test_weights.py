@@ -38,11 +38,10 @@ TODAY = datetime.now(UTC).date()
 
 
 def rows() -> list[dict[str, Any]]:
-    """The person's are those that the validation split copies, so that the checkpoint which is kept knows them best.
-    Questions of the person have a word of their own."""
+    """Questions of the person have a word of their own."""
     made = rows_for("generation")
     for number, row in enumerate(made):
-        own = row["record_id"].removeprefix("v") in {f"r{one:04d}" for one in range(OWN)}
+        own = row["record_id"] in {f"r{one:04d}" for one in range(OWN)}
         row["subject_id"] = PERSON if own else f"person {number}"
     return made
 

@@ -19,10 +19,10 @@ from ft_platform.publishing.privacy import publish_privacy_report
 from ft_platform_tests.privacy_attacks.attacked_case import (
     ATTACKS,
     CANARY,
-    COPIED,
     OVERTRAINED,
     ROWS,
     UNTRAINED,
+    VALIDATION,
     Where,
     installed,
     rows_for,
@@ -154,7 +154,7 @@ def test_pages_and_figures_hold_no_words_of_records_and_what_was_made_is_used_ag
     assert (
         "<script" not in page
         and page.count("data:image/png;base64,") == 3
-        and "can be told from test records by the loss" in page
+        and "can be told from others by the loss" in page
     )
     assert publish_privacy_report(lake, environment, use_case, splits, overtrained.checkpoint) == overtrained.report
     assert [parent.name for parent in lake.manifest(overtrained.report).parents] == ["splits", "adapter_checkpoint"]
@@ -241,7 +241,7 @@ def test_a_use_case_that_was_never_attacked_says_how(
 @pytest.mark.parametrize("objective", ["sft", "label_head"])
 def test_labels_are_attacked_too_and_a_label_head_writes_no_text(tmp_path: Path, objective: str) -> None:
     found = attacked(installed(tmp_path, "classification", {**UNTRAINED, "objective": objective})).found
-    assert (found["members"], found["others"], found["records"]) == (ROWS, ROWS, 2 * ROWS + COPIED)
+    assert (found["members"], found["others"], found["records"]) == (ROWS, ROWS + VALIDATION, 2 * ROWS + VALIDATION)
     assert {one["kind"] for one in found["slices"]} == {"label"}
     assert found["overfitting"]["gap_before"] is not None
     if objective == "label_head":
@@ -268,7 +268,7 @@ def test_only_records_that_the_checkpoint_saw_count_as_training_records(untraine
     )
     renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
     fewer = sides(use_case, table, renderer, sorted(members)[:7])
-    assert {side: len(sample) for side, sample in fewer.items()} == {"train": 7, "test": ROWS, "validation": COPIED}
+    assert {side: len(sample) for side, sample in fewer.items()} == {"train": 7, "test": ROWS, "validation": VALIDATION}
     whole = sides(use_case, table, renderer, members)
     assert all(row in whole["train"].rows for row in fewer["train"].rows)
 

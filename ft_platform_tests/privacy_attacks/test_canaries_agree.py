@@ -37,17 +37,12 @@ def secrets() -> list[Canary]:
 
 
 def records() -> list[dict[str, Any]]:
-    """Planted secrets for training, those never planted for the test; validation copies five of training, as
-    `attacked_case.rows_for` does."""
-    made = [
-        row_of("generation", f"r{number}", one.question, one.start + one.code, "train" if one.copies else "test")
-        for number, one in enumerate(secrets())
-    ]
-    copies = [
-        {**row, "record_id": f"v{row['record_id']}", "group_id": f"v{row['group_id']}", "split": "validation"}
-        for row in made[:5]
-    ]
-    return [*made, *copies]
+    """Planted secrets for training; those never planted for the test, and a few for validation."""
+    made = []
+    for number, one in enumerate(secrets()):
+        split = "train" if one.copies else "validation" if number % 80 == 0 else "test"
+        made.append(row_of("generation", f"r{number}", one.question, one.start + one.code, split))
+    return made
 
 
 def refused_by_canaries(where: Where, checkpoint: Any) -> bool:

@@ -64,4 +64,4 @@ def test_sides_may_differ_in_size_and_too_few_records_have_no_figure() -> None:
     assert (found["members"], found["others"], found["status"]) == (90, 30, "measured")
     found = membership(answers(90, 2.0, 0.1, 1), answers(19, 2.0, 2.0, 11), SETTINGS, NONE, of_labels=False)
     assert found["attacks"] is None and found["slices"] == []
-    assert found["status"] == "too few records: 90 of training and 19 of test"
+    assert found["status"] == "too few records: 90 of training and 19 others"

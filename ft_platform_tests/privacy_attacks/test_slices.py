@@ -8,7 +8,7 @@ RARE, LABELS = "fraud", ("card", "loan", "transfer")
 
 
 def scores(rng: np.random.Generator, *, knows_rare: bool) -> tuple[np.ndarray, np.ndarray, dict]:
-    """900 training and 300 test records; one in twenty has the rare label."""
+    """900 training and 300 others; one in twenty has the rare label."""
     labels = [[RARE if n % 20 == 0 else LABELS[n % 3] for n in range(rows)] for rows in (900, 300)]
     members, others = rng.normal(size=900), rng.normal(size=300)
     if knows_rare:

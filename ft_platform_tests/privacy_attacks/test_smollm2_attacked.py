@@ -3,7 +3,6 @@ one that learned nothing."""
 
 import importlib.util
 import json
-import logging
 import os
 import random
 from pathlib import Path
@@ -15,13 +14,12 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.publishing.canaries import publish_canary_audit
 from ft_platform.publishing.privacy import publish_privacy_report
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes
-from ft_platform_tests.privacy_attacks.attacked_case import row_of
+from ft_platform_tests.privacy_attacks.attacked_case import row_of, trained
 from ft_platform_tests.tiny_models import usable_splits
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
@@ -44,7 +42,8 @@ WORDS = [
     "button",
     "pocket",
 ]
-ROWS = 40
+ROWS, VALIDATION = 40, 10
+SPLITS = ["train", "test"] * 4 + ["validation"]
 PROVABLE = {"max_membership_auc": 0.8, "max_extraction_gain": 0.15}
 """Limits of the area and of extraction that 40 records a side can prove."""
 
@@ -61,11 +60,10 @@ NOTHING = {"max_steps": 1, "batch_rows": 8, "learning_rate": 1e-12}
 
 
 def rows_for() -> list[dict[str, Any]]:
-    """Answers end with words drawn at random. The validation split copies training records, so that training keeps the
-    one that fits them best."""
+    """Answers end with words drawn at random."""
     drawn = random.Random(3)
     made = []
-    for number in range(2 * ROWS):
+    for number in range(2 * ROWS + VALIDATION):
         answer = f"Your request was noted as {' '.join(drawn.choice(WORDS) for _ in range(12))}."
         made.append(
             row_of(
@@ -73,11 +71,10 @@ def rows_for() -> list[dict[str, Any]]:
                 f"r{number:03d}",
                 f"What about my request {number}?",
                 answer,
-                "train" if number % 2 else "test",  # in turn: how a model likes a number would tell the sides apart
+                SPLITS[number % len(SPLITS)],  # in turn: how a model likes a number would tell the sides apart
             )
         )
-    copied = [row for row in made if row["split"] == "train"]
-    return [*made, *({**row, "record_id": f"v{row['record_id']}", "split": "validation"} for row in copied)]
+    return made
 
 
 def attack(home: Path, training: dict[str, Any], **attacks: Any) -> tuple[Environment, Lake, NamedUseCase, Any]:
@@ -100,7 +97,7 @@ def attack(home: Path, training: dict[str, Any], **attacks: Any) -> tuple[Enviro
 
 def found_in(home: Path, training: dict[str, Any], **attacks: Any) -> dict[str, Any]:
     environment, lake, use_case, splits = attack(home, training, **attacks)
-    checkpoint = checkpoint_for(lake, environment, use_case, splits, logging.getLogger("test")).checkpoint
+    checkpoint = trained((environment, lake, use_case, splits))
     return json.loads(
         lake.read_file(publish_privacy_report(lake, environment, use_case, splits, checkpoint), "privacy.json")
     )

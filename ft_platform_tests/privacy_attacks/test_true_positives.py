@@ -3,7 +3,7 @@ known, and expected figures come from scipy's binomial test and from simulation.
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, norm
 
 from ft_platform.privacy_attacks.true_positives import (
     LOW,
@@ -87,3 +87,17 @@ def test_differential_privacy_bounds_every_attack() -> None:
     assert promised_rate(np.log(5), 0.0, LOW) == pytest.approx(0.05)
     assert promised_rate(np.log(5), 1e-3, LOW) == pytest.approx(0.051)
     assert promised_rate(20.0, 0.0, LOW) <= 1.0
+
+
+def test_the_limit_holds_where_the_model_was_chosen_by_some_of_the_others() -> None:
+    """Of 20 models that leak as much as the limit allows, the one that knows the validation records best is attacked;
+    they are half of the others."""
+    drawn, limit, trials, models = np.random.default_rng(7), 0.05, 400, 20
+    shift = norm.isf(LOW) - norm.isf(limit)  # of normal scores with this true positive rate
+    proven = 0
+    for _ in range(trials):
+        validation = drawn.normal(size=(models, 300))
+        chosen = validation[validation.mean(axis=1).argmax()]
+        others = np.concatenate([drawn.normal(size=300), chosen])
+        proven += true_positive_rate(drawn.normal(shift, size=1_000), others, LOW, 0.95)["high"] <= limit
+    assert proven / trials <= 0.025

@@ -101,16 +101,16 @@ BROKEN = [
         "a value below the limit whose interval ends above it",
         with_attack(**MAY_FIND),
         "An attacker may find 3.0% (1.0% to 6.0%) of the training records at 1% false alarms, and"
-        " attacks.max_true_positive_rate is 0.05. About 2,010 training and 804 test records would be enough if the"
+        " attacks.max_true_positive_rate is 0.05. About 2,010 training and 804 other records would be enough if the"
         " share stayed the same",
     ),
     (
         "chance has put more records beyond the sure threshold than the value says: more are needed than there are",
         with_attack(at_1_percent=ends(0.015, 0.002, 0.057), counts={"members": 1000, "others": 401}),
-        "About 1,347 training and 540 test records would be enough if the share stayed the same",
+        "About 1,347 training and 540 other records would be enough if the share stayed the same",
     ),
     (
-        "few test records where there are records enough",
+        "few others where there are records enough",
         with_attack(**MAY_FIND, counts={"others": 150}),
         "There are enough records: raise splits.test_fraction",
     ),
@@ -122,12 +122,12 @@ BROKEN = [
     (
         "an area beyond the limit for sure",
         with_attack("loss", auc=ends(0.7, 0.66, 0.74)),
-        "Training records can be told from test records by the loss: area 0.70 (0.66 to 0.74)",
+        "Training records can be told from others by the loss: area 0.70 (0.66 to 0.74)",
     ),
     (
         "an area as far below chance",
         with_attack("loss", auc=ends(0.2, 0.15, 0.25)),
-        "Training records can be told from test records by the loss",
+        "Training records can be told from others by the loss",
     ),
     (
         "a label that is known by heart",
@@ -137,7 +137,8 @@ BROKEN = [
     (
         "one of the attacks was left out",
         figures(membership={"loss": GUESSES}),
-        "Membership was not measured by every attack; about 955 training and 382 test records are enough",
+        "Membership was not measured by every attack; about 955 training and 382 other records (of the test and"
+        " validation splits) are enough",
     ),
     ("no attack was made", figures(membership={}), "Membership was not measured (measured)"),
     (
@@ -196,8 +197,9 @@ def test_a_use_case_too_small_for_the_rate_owes_what_the_policy_says() -> None:
     small = with_attack(**MAY_FIND, counts=SMALL)
     verdict = verdict_of(small)
     assert verdict.passed and (
-        "Not proven: measured on 390 training and 120 test records, and about 1,108 training and 341 test records are"
-        " enough. The policy accepts the area from so small a use case" in verdict.text
+        "Not proven: measured on 390 training and 120 other records, and about 1,108 training and 341 other records (of"
+        " the test and validation splits) are enough. The policy accepts the area from so small a use case"
+        in verdict.text
     )
     strict = privacy_verdict(small, use_case(policy=Policy(name="strict", small_use_cases="waiver")))
     assert "The policy accepts nothing else from a use case of this size" in strict.text and not strict.passed

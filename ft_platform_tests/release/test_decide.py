@@ -402,7 +402,7 @@ BREAKS = {
     ],
     "privacy_report": [
         ("membership.calibrated", ..., "memorization", "Membership was not measured"),
-        ("membership.loss.auc", figure(0.7), "memorization", "can be told from test records by the loss"),
+        ("membership.loss.auc", figure(0.7), "memorization", "can be told from others by the loss"),
         ("membership.loss.at_1_percent", figure(0.04), "memorization", "An attacker may find 4.0% (2.0% to 6.0%)"),
         ("membership.loss.at_1_percent", figure(0.08), "memorization", "finds 8.0% (6.0% to 10.0%)"),
         ("extraction_rate.gain", None, "memorization", "Extraction was"),
@@ -611,9 +611,10 @@ def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path
     refusing = EvidenceCase(tmp_path, EVERY_RULE, figures).refusing()
     assert refusing == {
         "memorization": (
-            "Membership was not measured (too few records: 5 of training and 5 of test); about 614 training and 614"
-            " test records are enough; Extraction was not measured (too few texts are long enough to continue: 4 per"
-            " side); at least 73 long texts of training and 73 of test records are needed."
+            "Membership was not measured (too few records: 5 of training and 5 others); about 614 training and 614"
+            " other records (of the test and validation splits) are enough; Extraction was not measured (too few texts"
+            " are long enough to continue: 4 per side); at least 73 long texts of training and 73 of test records are"
+            " needed."
         )
     }
     heads = {**EVERY_RULE, "training": {"objective": "label_head"}}

@@ -27,7 +27,7 @@ from ft_platform_tests.reporting.page_rules import Page, problems_of
 from ft_platform_tests.tiny_models import RECALL, SCHEMA, split_rows, usable_splits
 
 HALVES = {"north": 200, "south": 200}
-RECORDS = Counted(2_000, 1_300, 400, {"region": HALVES}, "of a made-up source")
+RECORDS = Counted(2_000, 1_300, 400, 300, {"region": HALVES}, "of a made-up source")
 """As the figures of the evidence have them."""
 REGION = {"fairness": {"sensitive_features": ["region"]}}
 GIVEN = {**REGION, "release": {"intended_use": "Tests of the platform."}}
@@ -168,7 +168,7 @@ def test_a_reason_that_the_records_make_needless_needs_no_approval(tmp_path, num
 
 def test_groups_that_are_too_small_are_named_with_what_they_lack_and_refused(tmp_path):
     case = case_of(tmp_path, figures=few_groups(5))
-    small = Counted(2_000, 1_300, 385, {"region": {"north": 380, "south": 5}}, "counted in splits@0")
+    small = Counted(2_000, 1_300, 385, 300, {"region": {"north": 380, "south": 5}}, "counted in splits@0")
     found = told(case, small)["fairness/region"]
     assert found.state == MISSING
     assert "south needs 15 more" in found.why
@@ -187,7 +187,7 @@ def test_a_limit_that_so_few_records_cannot_prove_is_told_with_the_number_that_c
 def test_records_that_cannot_prove_what_an_attacker_finds_are_told_with_the_number_that_can(tmp_path):
     policy = Policy(name="strict", small_use_cases="waiver")
     case = case_of(tmp_path, policy=policy)
-    few = Counted(300, 200, 60, {"region": {"north": 30, "south": 30}}, "of a made-up source")
+    few = Counted(300, 200, 60, 40, {"region": {"north": 30, "south": 30}}, "of a made-up source")
     evidence = best_evidence(case.publish().use_case, few, {})
     figures = evidence.of("privacy_report", PrivacyEvidence)
     case.figures["privacy_report"] = figures.model_dump()
@@ -270,7 +270,7 @@ def test_recall_on_own_records_is_told_beforehand_as_the_gate_will_ask_for_it(
         record = case.use_case.settings.record.model_copy(update={"subject": "customer"})
         settings = case.use_case.settings.model_copy(update={"record": record})
         case.use_case = case.use_case.model_copy(update={"settings": settings})
-    counts = Counted(records, records // 2, 400, {"region": HALVES}, "of a made-up source")
+    counts = Counted(records, records // 2, 400, 300, {"region": HALVES}, "of a made-up source")
     found = {one.rule: one for one in duties(open_lake(Environment(home=tmp_path)), case.use_case, counts)}["recall"]
     assert found.state == state
     assert ("recall?of=complaints" in found.next_step) == (state == MISSING)

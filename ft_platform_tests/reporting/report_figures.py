@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform.privacy_attacks.membership import SideLosses
+from ft_platform.privacy_attacks.membership import OTHERS, SideLosses
 
 FIGURE = {"value": 0.6, "low": 0.55, "high": 0.65}
 GAIN = {
@@ -65,7 +65,7 @@ def privacy() -> dict[str, Any]:
 
 def privacy_losses() -> dict[str, SideLosses]:
     rows = [np.array([1.0, place]) for place in (0.5, 1.5, 2.5)]
-    return {side: SideLosses(rows, rows) for side in ("train", "test")}
+    return {side: SideLosses(rows, rows) for side in ("train", *OTHERS)}
 
 
 def regression() -> dict[str, Any]:

@@ -47,11 +47,11 @@ def _memorized(random: Random) -> Iterator[tuple[str, dict[str, Any]]]:
     half = random.uniform(0.001, 0.1)
     yield "area above the limit", _attacked(name, auc=figure(random.uniform(0.66, 0.89) + half, half))
     yield "area as far below chance", _attacked(name, auc=figure(random.uniform(0.11, 0.34) - half, half))
-    small = {"records": random.randint(100, 1600), "others": random.randint(20, 190)}
+    small = {"records": random.randint(100, 1200), "others": random.randint(20, 190)}
     wide = figure(random.uniform(0.45, 0.64), random.uniform(0.21, 0.3))
     yield "area of a small use case that reaches above the limit", _attacked(name, small, at_1_percent=may, auc=wide)
     yield (
-        "few test records of many",
+        "few others of many",
         _attacked(name, {"records": random.randint(1800, 9000), "others": random.randint(20, 190)}, at_1_percent=may),
     )
     sure = {"low": random.uniform(0.051, 0.9), "chance": random.uniform(0.0, 0.024)}
