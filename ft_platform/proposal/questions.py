@@ -223,8 +223,23 @@ def _no_quasi_identifiers(made: Proposal, looked: Looked, answered: Mapping[str,
 
 
 def _compliance(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question:
-    asks = "Who approves what concerns personal data and fairness? The e-mail address of somebody else than you."
-    return Question("owners.compliance", asks, "who approves: an e-mail address", "", _person("owners.compliance"))
+    asks = (
+        "Who approves what concerns personal data and fairness? E-mail addresses of others than you, with commas: name"
+        " two, as an approval counts once a second person has confirmed it."
+    )
+    path = "owners.compliance"
+
+    def fields(text: str) -> Fields:
+        persons = [part.strip() for part in text.split(",") if part.strip()]
+        for one in persons:
+            _person(path)(one)
+        if len(persons) == 1:
+            return {path: persons[0]}
+        return {path: "team:compliance", "owners.teams": {"compliance": persons}}
+
+    return Question(
+        path, asks, "who approves: an e-mail address, or team:<name> and its members in owners.teams", "", fields
+    )
 
 
 def _use(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question:

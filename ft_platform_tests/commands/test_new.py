@@ -159,20 +159,22 @@ def test_until_runs_what_a_stage_is_built_from() -> None:
         leading_to("data_reprot")
 
 
-PERSON, OTHER = "maria.lind@example.org", "ana.ruiz@example.org"
+PERSON, OTHER, SECOND = "maria.lind@example.org", "ana.ruiz@example.org", "bo.lund@example.org"
 """Fictitious."""
 
 
 def test_at_a_terminal_a_person_answers_in_words_and_the_file_says_who_did() -> None:
     why = "Letters to a call centre say nothing of the group of their writer."
     use = "Clerks sort letters into teams with it."
-    lines = [PERSON, "whatever", "CC-BY-4.0", "", "None", why, OTHER, use, "perhaps", "no"]
+    approve = f"{OTHER}, {SECOND}"
+    lines = [PERSON, "whatever", "CC-BY-4.0", "", "None", why, approve, use, "perhaps", "no"]
     shown = at_a_terminal(["new", "letters", "--source", "letters.csv", "--set", "base_model.uri=example/none"], lines)
     assert "That is no licence" in shown
     assert SECRET not in shown
     file = Path("defs/letters/defs.yaml")
     settings = yaml.safe_load(file.read_text())["attributes"]
-    assert settings["owners"] == {"accountable": PERSON, "compliance": OTHER}
+    team = {"compliance": [OTHER, SECOND]}
+    assert settings["owners"] == {"accountable": PERSON, "compliance": "team:compliance", "teams": team}
     assert settings["governance"]["licence"] == "CC-BY-4.0"
     assert settings["gate"]["without_sensitive_features"] == why
     assert settings["release"]["intended_use"] == use
@@ -183,7 +185,7 @@ def test_at_a_terminal_a_person_answers_in_words_and_the_file_says_who_did() -> 
     assert f"# answered by {PERSON} on " in said
     assert file.read_text().count("# OPEN: ") == 1
     assert "Questions that are still open: 1." in shown
-    unconfirmed = f"A proposal, until it is approved for a trained model by {OTHER}: gate.without_sensitive_features"
+    unconfirmed = f"until it is approved for a trained model by {OTHER}, {SECOND}: gate.without_sensitive_features"
     assert unconfirmed in " ".join(shown.split())
     assert cli.main(["check", "letters", "--files"]) == 0
 
