@@ -39,6 +39,8 @@ from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
 
+import yaml
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 from benchmarks.recipe_tasks.__main__ import COMMITTED, differing  # noqa: E402
@@ -210,8 +212,7 @@ class Measurements:
 
     def _measure(self, task: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
         begun = time.monotonic()
-        settings = {f"training.{name}": value for name, value in training.items()}
-        found = self._run(task["name"], ["--until", "release_decision"], settings)
+        found = self._run(task["name"], ["--until", "release_decision"], {"training": training})
         metrics = {system: figures.get(task["metric"]) for system, figures in found["systems"].items()}
         seconds = {
             "run": round(time.monotonic() - begun, 1),
@@ -227,14 +228,14 @@ class Measurements:
         return {"metrics": metrics, "seconds": seconds, "test_rows": found["test_rows"], **judged}
 
     def _forgotten(self, task: dict[str, Any], seed: int) -> dict[str, str]:
-        self._run(task["name"], ["--until", "regression_report"], {"training.seed": seed})
+        self._run(task["name"], ["--until", "regression_report"], {"training": {"seed": seed}})
         suites = self._newest(task, "regression_report", "regression.json")["suites"]
         return {name: one["status"] for name, one in suites.items()}
 
     def _search(self, task: dict[str, Any]) -> dict[str, Any]:
         stage = "hyperparameter_search"
         self._run(task["name"], ["--until", "splits"], {})  # a peer's settings were audited last
-        self._run(task["name"], ["--select", stage], {f"search.{name}": value for name, value in SEARCH.items()})
+        self._run(task["name"], ["--select", stage], {"search": SEARCH})
         return self._newest(task, stage, "search.json")["best"]["params"]
 
     def _newest(self, task: dict[str, Any], stage: str, name: str) -> dict[str, Any]:
@@ -245,10 +246,15 @@ class Measurements:
         lake = open_lake(load_environment())
         return json.loads(lake.read_file(lake.artifacts(task["name"], stage)[0], name))
 
-    def _run(self, task: str, stages: list[str], settings: dict[str, Any]) -> dict[str, Any]:
+    def _run(self, task: str, stages: list[str], settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        """Sections of the settings are written into the file, which has none of them otherwise: a decision goes by the
+        file."""
+        file = self.folder / "defs" / task / "defs.yaml"
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        kept = {name: section for name, section in found["attributes"].items() if name not in ("training", "search")}
+        text = yaml.safe_dump({**found, "attributes": kept | settings}, sort_keys=False, allow_unicode=True)
+        file.write_text(text, encoding="utf-8")
         command = [sys.executable, "-m", "ft_platform.cli", "run", task, *stages, "--json"]
-        for name, value in settings.items():
-            command += ["--set", f"{name}={json.dumps(value)}"]
         environment = {**os.environ, **self._where(), "PYTHONPATH": str(REPOSITORY)}
         run = subprocess.run(command, env=environment, capture_output=True, text=True)
         if run.returncode:

@@ -58,6 +58,7 @@ def write_task(task: Task, records: list[dict[str, Any]], folder: Path) -> dict[
         "privacy.without_quasi_identifiers": "Texts of a public data set, with nothing about persons beside them.",
         "splits.strategy": "given",
         "splits.given_by": "part",
+        "gate.without_sensitive_features": "A benchmark of recipes: the model serves nobody.",
         "release.intended_use": "Comparison of recipes on public data.",
         **RECORD[task.shape],
         **({"task.fields": fields} if fields else {}),

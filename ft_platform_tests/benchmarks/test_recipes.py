@@ -1,10 +1,12 @@
 """The comparison of recipes (`benchmarks/recipes.py`): what is kept, and what shares and ranks say."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from benchmarks import recipes
 from benchmarks.recipes import Measurements, TaskStopped, row, summary
@@ -160,3 +162,26 @@ def test_a_task_that_stops_is_named_and_the_others_are_measured(
     found = json.loads(capsys.readouterr().out)
     assert found["stopped"] == {"noisy_intents": "no_residual_pii failed"}
     assert [task["name"] for task in found["tasks"]] == ["two_intents", "film_sentences", "chinese_reviews"]
+
+
+def test_what_is_measured_stands_in_the_file_by_which_a_release_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a model with settings of one run nothing counts: every rule would refuse it."""
+    file = tmp_path / "defs" / "lamps" / "defs.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("type: case\nattributes:\n  description: Lamps.\n")
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> Any:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, stdout="{}")
+
+    monkeypatch.setattr(recipes.subprocess, "run", run)
+    measurements = Measurements(tmp_path)
+    measurements._run("lamps", ["--until", "splits"], {"training": {"seed": 18, "rank": 4}})
+    attributes = yaml.safe_load(file.read_text())["attributes"]
+    assert attributes == {"description": "Lamps.", "training": {"seed": 18, "rank": 4}}
+    measurements._run("lamps", ["--until", "splits"], {})
+    assert yaml.safe_load(file.read_text())["attributes"] == {"description": "Lamps."}
+    assert not any("--set" in command for command in commands)
