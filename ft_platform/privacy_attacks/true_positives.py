@@ -63,17 +63,18 @@ def promised_rate(epsilon: float, delta: float, rate: float) -> float:
 
 @functools.lru_cache(maxsize=1000)
 def records_for(
-    found: float, limit: float, rate: float, confidence: float, members_per_other: float
+    found: float, limit: float, rate: float, confidence: float, members_per_other: float, least: int = 20
 ) -> tuple[int, int] | None:
     """Training and other records with which the interval of an attack ends at `limit`; None: no number is enough.
 
     Args:
         found: its true positive rate; `rate` if it only guesses.
         members_per_other: training records for each other one.
+        least: no fewer others than these are tried.
     """
     if found >= limit:
         return None
-    error, others = (1 - confidence) / 2, 20.0
+    error, others = (1 - confidence) / 2, float(least)
     while others < MOST:
         rows = round(others)
         members = max(round(rows * members_per_other), 1)

@@ -141,9 +141,12 @@ class _Membership:
         if not self._few():
             members, others, confidence = self.found["members"], self.found["others"], self.settings.confidence
             behind = rate_that_ends_at(worst["high"], members, others, LOW, confidence)
-            needed = self._needed(max(worst["value"], behind))
-            counts = f". About {needed[0]:,} training and {needed[1]:,} other records" if needed else ""
-            yield f"{may}{f'{counts} would be enough if the share stayed the same' if needed else ''}"
+            needed = self._needed(max(worst["value"], behind), others + 1)
+            enough = ""
+            if needed:
+                enough = f". About {needed[0]:,} training and {needed[1]:,} other records would be enough if the share"
+                enough += f" stayed the same{_more(needed[0], self.settings.rows, 'rows')}"
+            yield f"{may}{enough}"
         elif not self._small():
             yield f"{may}{self._enough()}. There are enough records: raise splits.test_fraction"
         elif not (self.policy.small_use_cases == "area" and self._area_is_within(measured)):
@@ -194,9 +197,9 @@ class _Membership:
         promised = self.found.get("differential_privacy")
         return promised_rate(promised["epsilon"], promised["delta"], LOW) if promised else 1.0
 
-    def _needed(self, rate: float) -> tuple[int, int] | None:
+    def _needed(self, rate: float, least: int = 20) -> tuple[int, int] | None:
         settings, ratio = self.settings, max(self.found["members"] / max(self.found["others"], 1), 1.0)
-        return records_for(rate, settings.max_true_positive_rate, LOW, settings.confidence, ratio)
+        return records_for(rate, settings.max_true_positive_rate, LOW, settings.confidence, ratio, least)
 
     def _least(self) -> tuple[int, int]:
         """Records that are enough."""

@@ -101,13 +101,18 @@ BROKEN = [
         "a value below the limit whose interval ends above it",
         with_attack(**MAY_FIND),
         "An attacker may find 3.0% (1.0% to 6.0%) of the training records at 1% false alarms, and"
-        " attacks.max_true_positive_rate is 0.05. About 2,010 training and 804 other records would be enough if the"
-        " share stayed the same",
+        " attacks.max_true_positive_rate is 0.05. About 1,965 training and 786 other records would be enough if the"
+        " share stayed the same; raise attacks.rows, now 1000",
     ),
     (
         "chance has put more records beyond the sure threshold than the value says: more are needed than there are",
         with_attack(at_1_percent=ends(0.015, 0.002, 0.057), counts={"members": 1000, "others": 401}),
         "About 1,347 training and 540 other records would be enough if the share stayed the same",
+    ),
+    (
+        "almost proven: no fewer are enough than there are",
+        with_attack(at_1_percent=ends(0.021, 0.003, 0.050372), counts={"members": 1000, "others": 563}),
+        "About 1,018 training and 573 other records would be enough if the share stayed the same; raise attacks.rows",
     ),
     (
         "few others where there are records enough",
