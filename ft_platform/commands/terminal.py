@@ -224,7 +224,7 @@ def _systems_table(found: dict[str, Any], width: int) -> Table:
     shown = metrics if width >= WIDE else [m for m in MAIN_METRICS if m in metrics] or metrics[:3]
     title = f"Test split, {found['test_rows']:,} records: value (interval)"
     table = _table(title, "system", *(metric_title(m) for m in shown), right=tuple(range(1, len(shown) + 1)))
-    names = {**SYSTEMS, "fine_tuned": NOT_FINE_TUNED.get(found.get("method"), SYSTEMS["fine_tuned"])}
+    names = {**SYSTEMS, "fine_tuned": NOT_FINE_TUNED.get(found.get("method") or "", SYSTEMS["fine_tuned"])}
     for name, figures in systems.items():
         if name != found.get("method"):  # the same model, trained once more
             table.add_row(names.get(name, name), *(_interval(figures.get(metric)) for metric in shown))
