@@ -169,8 +169,8 @@ def test_precision_recall_and_f1_with_intervals_fit_into_80_columns(width, accur
 def test_a_model_that_was_not_fine_tuned_is_called_so_and_stands_beside_no_other_like_it(method: str) -> None:
     systems = {**CLASSIFICATION["systems"], method: CLASSIFICATION["systems"]["majority"]}
     others, text = (shown({**CLASSIFICATION, "systems": systems, "method": one}) for one in ("lora", method))
-    assert "fine-tuned model" in others and SYSTEMS[method] in others
-    assert "fine-tuned" not in text and text.count(NOT_FINE_TUNED[method]) == 1 and "0.755 (" in text
+    assert SYSTEMS["fine_tuned"] in others and SYSTEMS[method] in others
+    assert SYSTEMS["fine_tuned"] not in text and text.count(NOT_FINE_TUNED[method]) == 1 and "0.755 (" in text
     assert len(text.splitlines()) == len(others.splitlines()) - 1
 
 
