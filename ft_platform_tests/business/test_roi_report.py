@@ -181,7 +181,7 @@ def test_a_use_case_without_business_figures_says_not_measured(case: TinyCase) -
     words = " ".join(page_of(case, report).words.split())
     assert words.count("not measured") > 4 and "so nothing was assumed" in words
     assert "Savings and payback: not measured." in words
-    before_and_after = words.rpartition("Fine-tuned or prompted")[0].rpartition("Before and after")[2]
+    before_and_after = words.rpartition("Trained or prompted")[0].rpartition("Before and after")[2]
     assert "0.000" not in before_and_after.split("Efficiency")[1]
     assert set(pictures(case, report)) == {"change.png"}
 
