@@ -55,7 +55,8 @@ held-out ones come from other sources, and each is measured once for a version o
 versions stay in the table. The base model is SmolLM2-135M-Instruct. Intervals are those of the first seed, over test
 records, values the means over so many seeds; the best value of a line is bold.
 
-Tasks that are not in the table were not measured with this version. Of the held-out ones with labels,
+The column `version` says with which version a line was measured, and `held out` what the task was for it; shares are of
+this one. Of the held-out ones with labels,
 {share_at_least_tfidf} have at least the value of TF-IDF + logistic regression; of all held-out ones,
 {share_better_than_few_shot} have a better one than few-shot prompting; {share_accepted} are accepted by quality,
 fairness, memorization and forgetting, without a waiver. Clearly worse than TF-IDF: {worse}.
@@ -342,8 +343,7 @@ def lines_of_docs(recipe: str) -> dict[str, dict[str, Any]]:
     """Task -> its line in docs/benchmarks/recipes.json, where that is of this recipe."""
     place = DOCS / "recipes.json"
     found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {"recipe": None}
-    lines = {one["name"]: one for one in found["tasks"] if "refused_by" in one}  # earlier versions decided nothing
-    return lines if found["recipe"] == recipe else {}
+    return {one["name"]: one for one in found["tasks"] if one.get("recipe", found["recipe"]) == recipe}
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -429,14 +429,16 @@ def main() -> None:
 
 
 def write(found: dict[str, Any]) -> None:
-    """The newest table and, below it, what earlier recipes reached."""
+    """The table: tasks that this version of the recipe has not measured keep the line of the version before."""
     DOCS.mkdir(exist_ok=True)
     place = DOCS / "recipes.json"
     before = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {"recipe": None, "earlier": {}}
-    earlier = dict(before["earlier"])
+    old, earlier = [{"recipe": before["recipe"], **one} for one in before.get("tasks", [])], dict(before["earlier"])
     if before["recipe"] not in (None, found["recipe"]):
-        earlier[before["recipe"]] = {one["name"]: one["ours"] for one in before["tasks"]}
-    found = {**found, "earlier": earlier}
+        earlier[before["recipe"]] = {one["name"]: one["ours"] for one in old if one["recipe"] == before["recipe"]}
+    lines = [{**one, "recipe": found["recipe"]} for one in found["tasks"]]
+    lines += [one for one in old if one["name"] not in {line["name"] for line in lines}]
+    found = {**found, "tasks": lines, "earlier": earlier}
     place.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (DOCS / "recipes.md").write_text(page(found), encoding="utf-8")
 
@@ -446,7 +448,7 @@ def page(found: dict[str, Any]) -> str:
     peers = sorted({name for one in found["tasks"] for name in one["peers"]})
     systems = [name for name in (*SYSTEMS, "search") if any(one[name] is not None for one in found["tasks"])]
     judged = ["refused by", "found at 1 %", "area"]
-    head = ["task", "held out", "metric", "seeds", "recipe", "interval", *judged, *systems, *peers]
+    head = ["task", "version", "held out", "metric", "seeds", "recipe", "interval", *judged, *systems, *peers]
     head += sorted(found["earlier"])
     worse = ", ".join(found["significantly_worse_than_tfidf"]) or "none"
     ranks = ", ".join(f"{name} {rank:.1f}" for name, rank in found["mean_rank"].items()) or "not measured"
@@ -463,9 +465,11 @@ def page(found: dict[str, Any]) -> str:
         shown = ["" if v is None else f"**{v:.3f}**" if v == best else f"{v:.3f}" for v in (one["ours"], *others)]
         held = "yes" if one["held_out"] else ""
         interval = f"{one['low']:.3f} to {one['high']:.3f}"
-        attacks = ["" if one[name] is None else f"{one[name]:.3f}" for name in ("membership_rate", "membership_area")]
-        decided = [", ".join(one["refused_by"]) or "none", *attacks]
-        cells = [one["name"], held, one["metric"], str(len(one["seeds"])), shown[0], interval, *decided, *shown[1:]]
+        attacks = [one.get(name) for name in ("membership_rate", "membership_area")]
+        decided = [", ".join(one["refused_by"]) or "none" if "refused_by" in one else ""]
+        decided += ["" if value is None else f"{value:.3f}" for value in attacks]
+        cells = [one["name"], one["recipe"], held, one["metric"], str(len(one["seeds"])), shown[0], interval]
+        cells += [*decided, *shown[1:]]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

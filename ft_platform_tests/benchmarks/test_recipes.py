@@ -140,10 +140,12 @@ def test_the_page_keeps_what_earlier_recipes_reached(tmp_path: Path, monkeypatch
     monkeypatch.setattr(recipes, "DOCS", tmp_path / "benchmarks")
     for recipe, ours in (("first", 0.7), ("second", 0.9), ("second", 0.8)):
         rows = [{**line("lamps", ours, 0.75, trl=0.6), **dict.fromkeys(recipes.SYSTEMS), "tfidf": 0.75}]
+        rows += [{**rows[0], "name": "chairs"}] if recipe == "first" else []
         recipes.write({"recipe": recipe, "tasks": rows, **summary(rows)})
     page = (tmp_path / "benchmarks" / "recipes.md").read_text(encoding="utf-8")
     assert "| 0.610 | 0.750 | 0.600 | 0.700 |" in page
-    assert "| lamps | yes | macro_f1 | 2 | **0.800** | 0.750 to 0.850 | none | 0.020 | 0.610 |" in page
+    assert "| chairs | first | yes | macro_f1 | 2 | 0.700 |" in page, "not measured since"
+    assert "| lamps | second | yes | macro_f1 | 2 | **0.800** | 0.750 to 0.850 | none | 0.020 | 0.610 |" in page
     assert "`second`" in page and "| first |" in page.replace("| trl | first |", "| first |")
 
 
