@@ -63,7 +63,7 @@ def ft(*words: str) -> Any:
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-m", "ft_platform.cli", *words, "--json"], capture_output=True, text=True)
     print(f"{time.monotonic() - began:6.0f} s  ft {' '.join(words)}\n{done.stdout[-2000:]}")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 or words[0] == "decide", done.stderr  # 1 says that it is refused
     return json.loads(done.stdout)
 
 
@@ -85,7 +85,6 @@ def test_a_file_of_ones_own_ends_accepted_released_and_asked(reviews: Path) -> N
     ft("run", "film_reviews")
     decision = ft("decide", "film_reviews")
     assert decision["decision"] == "accepted"
-    ft("sign", "film_reviews", "--by", ANN)
     ft("release", "film_reviews", "--by", ANN)
     said = ft("ask", "film_reviews", "A dull and endless film, without one idea of its own.")
     assert said["decision"] == "rotten"
