@@ -56,10 +56,9 @@ versions stay in the table. The base model is SmolLM2-135M-Instruct. Intervals a
 records, values the means over so many seeds; the best value of a line is bold.
 
 The column `version` says with which version a line was measured, and `held out` what the task was for it; shares are of
-this one. Of the held-out ones with labels,
-{share_at_least_tfidf} have at least the value of TF-IDF + logistic regression; of all held-out ones,
-{share_better_than_few_shot} have a better one than few-shot prompting; {share_accepted} are accepted by quality,
-fairness, memorization and forgetting, without a waiver. Clearly worse than TF-IDF: {worse}.
+this one. Share of the held-out ones with at least the value of TF-IDF + logistic regression: {share_at_least_tfidf};
+with a better one than few-shot prompting: {share_better_than_few_shot}; accepted by quality, fairness, memorization and
+forgetting, without a waiver: {share_accepted}. Clearly worse than TF-IDF: {worse}.
 Mean rank beside the recipes of others: {ranks}. What a search of eight trials reaches more, on average: {regret}.
 Standard deviation over seeds: {spread}. Questions that the base model could answer before, where answers are written:
 {forgotten}.
@@ -143,16 +142,16 @@ SYSTEMS = {
 
 
 def recipe_hash(kind: str) -> str:
-    """Changes when `training.recipe: auto` chooses something else for tasks of a kind. Where it trains the same choice
-    otherwise, F/results has to be emptied."""
-    from ft_platform.settings.training import NEWER
+    """Changes when `training.recipe: auto` chooses something else for tasks of a kind, or trains it otherwise."""
+    from ft_platform.settings.training import NEWER, RECIPE
     from ft_platform.training.recipe import Facts, recipe_for
     from ft_platform.use_case.schema import UseCase
 
     settings = UseCase.model_validate({**SOME_CASE, **KINDS.get(kind, KINDS["written"])})
     facts = [Facts(rows, rows // 10, weights) for rows in (100, 1_000, 10_000, 100_000) for weights in WEIGHTS]
     chosen = [recipe_for(settings, one).training.model_dump(mode="json") for one in facts]
-    return _hash([{name: value for name, value in one.items() if NEWER.get(name) != value} for one in chosen])
+    named = [{name: value for name, value in one.items() if NEWER.get(name) != value} for one in chosen]
+    return _hash([*named, RECIPE])
 
 
 def _hash(found: Any) -> str:
