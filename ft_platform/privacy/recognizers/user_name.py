@@ -28,7 +28,7 @@ NO_USERS = word_set(
     " shared default ubuntu debian ec2-user centos vagrant runner node www-data git pi noreply no-reply me you name"
 )
 HANDLE = re.compile(
-    r"(?<![\w@+=#&-])@\w[\w-]{0,39}+(?:\.\w[\w-]{0,39}+){0,3}+(?![\w@({]|/\w|[\"']?\s*[:=]=?[^\S\n]?[\"'\w])"
+    r"(?<![\w@+=#&-])@\w[\w-]{0,39}+(?:\.\w[\w-]{0,39}+){0,3}+(?![\w@({]|/\w|[\"']\s*:|[\"']?\s*==?[^\S\n]?[\"'\w])"
 )
 HANDLE_CUE = re.compile(
     r"(?:twitter|instagram|insta|telegram|tiktok|github|mastodon|handle|dm|tag|tagged|follow|user"
