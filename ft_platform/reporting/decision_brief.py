@@ -120,8 +120,9 @@ def _short(
 ) -> list[tuple[str, list[str]]]:
     """What a domain expert needs in half a minute."""
     broken = sum(not rule["passed"] and not rule["waiver"] for rule in found["rules"])
+    waived = sum(not rule["passed"] and bool(rule["waiver"]) for rule in found["rules"])
     verdict = (
-        "Every rule for a release holds."
+        f"Every rule for a release holds{f', {waived} of them by waiver' if waived else ''}."
         if not broken
         else f"It may not be released: {broken} of {len(found['rules'])} rules are broken."
     )

@@ -324,3 +324,5 @@ def test_where_nobody_can_tell_what_was_lost_before_nothing_more_may_be(tmp_path
     file = case.lake.path_of("shared", "complaints", "release_decision", "decision-0", "decision.json")
     Path(file).write_text(json.dumps({"behind": -1.0}))
     assert "beats/champion" in [one.rule for one in case.decide().refusing]
+    Path(file).unlink()
+    assert "beats/champion" in [one.rule for one in case.decide().refusing]

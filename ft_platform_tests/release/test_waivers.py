@@ -84,6 +84,7 @@ def test_the_brief_names_the_waiver(case):
     decision = case.published_decision()
     text = case.lake.read_file(decision, "decision_brief.html").decode()
     assert "ana.ruiz@example.org" in text and WORDS["reason"] in text
+    assert "Every rule for a release holds, 1 of them by waiver." in text, "in short, too"
 
 
 def test_a_waiver_is_for_one_checkpoint(case):
