@@ -80,8 +80,8 @@ def test_a_file_of_ones_own_ends_accepted_released_and_asked(reviews: Path) -> N
     (approval,) = refused
     assert approval.startswith("approval/gate.without_sensitive_features@")
     day, why = str(date.today() + timedelta(180)), "Films have no sex and no age."
-    given = ft("waiver", "grant", "film_reviews", "--rule", approval, "--by", BOB, "--until", day, "--reason", why)
-    ft("waiver", "confirm", "film_reviews", given["id"], "--by", CLEO)
+    granted = ft("waiver", "grant", "film_reviews", "--rule", approval, "--by", BOB, "--until", day, "--reason", why)
+    ft("waiver", "confirm", "film_reviews", granted["waivers"][0]["id"], "--by", CLEO)
     ft("run", "film_reviews")
     decision = ft("decide", "film_reviews")
     assert decision["decision"] == "accepted"

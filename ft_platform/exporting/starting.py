@@ -48,7 +48,11 @@ def write_readme(folder: Path, told: dict[str, Any], lines: list[str]) -> None:
             "",
         ]
     if told["form"] == "words":
-        text += ["`terms.json` lists words and pairs of words of its training records, as they were anonymized.", ""]
+        text += [
+            "`terms.json` lists words and pairs of words of its anonymized training records, "
+            "each used by two persons or more.",
+            "",
+        ]
     if told["form"] == "adapter":
         text += [
             f"The adapter changes the base model {base['uri']}, in {base['dtype']}.",

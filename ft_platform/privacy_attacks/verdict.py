@@ -173,8 +173,8 @@ class _Membership:
 
         if terms := self.found.get("terms"):
             yield (
-                f"The file of the model lists {terms:,} words and pairs of words of its training records, as they were"
-                " anonymized: whoever gets the file can read them"
+                f"The file of the model lists {terms:,} words and pairs of words of its anonymized training records, "
+                "each used by at least two persons: whoever gets the file can read them"
             )
 
     def proof(self) -> str:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from ft_platform.errors import ConfigError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
@@ -64,7 +66,7 @@ def prepare(
     mitigation, private = settings.fairness.in_training, settings.training.differential_privacy.on
     if private:
         require_opacus()
-    persons = [PERSON] if private and settings.record.subject else []
+    persons = [PERSON] if (private or settings.training.method == "tfidf_logreg") and settings.record.subject else []
     whole = read_splits(lake, splits, [*columns_for(mitigation), *persons, *date_columns(settings.training)])
     table, chosen = within_window(whole, settings.training, use_case.name)
     table = with_swapped_copies(table, mitigation)
@@ -83,7 +85,7 @@ def prepare(
     recipe = recipe_for(settings, facts_of(sides, model))
     training = recipe.training
     if training.method == "tfidf_logreg":
-        words = learned(sides, tokenizer.decode, renderer.labels)
+        words = learned(sides, _persons(table, sides["train"]), tokenizer.decode, renderer.labels)
         rows, validation = (side.rows for side in sides.values())
         return Prepared(
             words, None, rows, validation, sides, renderer, base, "no batches", "none", words.dtype, recipe, chosen
@@ -115,8 +117,7 @@ def prepare(
             (put_own_parts if divided else put_weights)(model, folder)
     rows = weighted(rows, sides["train"].weights) if sides["train"].weights else rows
     if persons:
-        whose = dict(zip(table["record_id"].to_pylist(), table[PERSON].to_pylist(), strict=True))
-        rows = with_persons(rows, [whose[record_id] for record_id in sides["train"].record_ids])
+        rows = with_persons(rows, _persons(table, sides["train"]))
     batching += ", each record alone (differential privacy)" if private else ""
     layers, dtype = layers_in_words(model, untried), str(computed_in).removeprefix("torch.")
     prepared = Prepared(
@@ -125,6 +126,14 @@ def prepare(
     if training.gradient_checkpointing == "always":
         prepared.recompute_layers()
     return prepared
+
+
+def _persons(table: pa.Table, side: RenderedSplit) -> list[str | None]:
+    """Whose each row is: a pseudonym, or None: nobody is named."""
+    if PERSON not in table.column_names:
+        return [None] * len(side.rows)
+    whose = dict(zip(table["record_id"].to_pylist(), table[PERSON].to_pylist(), strict=True))
+    return [whose[record_id] for record_id in side.record_ids]
 
 
 def _probe(model: Any, renderer: Renderer, sides: Mapping[str, RenderedSplit]) -> Any:

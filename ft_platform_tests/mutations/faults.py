@@ -36,6 +36,14 @@ FAULTS = [
         "a served classifier of words answers otherwise than the system that was compared",
     ),
     Fault(
+        "words_of_one",
+        "evaluation/systems/tfidf_logreg.py",
+        "if first.setdefault(term, person) != person",
+        "if first.setdefault(term, person)",
+        "a released classifier lists words that only one person wrote",
+        ("ft_platform_tests/training/test_words.py",),
+    ),
+    Fault(
         "beats_itself",
         "settings/gate.py",
         "if name not in (*self.may_lose_to, method)]",

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ft_platform.experiments.curve import trainings_for_curve
 from ft_platform.lake.store import Lake
 from ft_platform.models import base_model
 from ft_platform.models.characters import Characters
+from ft_platform.models.rendering.renderer import Rendered
 from ft_platform.privacy_attacks.verdict import privacy_verdict
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.fairness import publish_fairness
@@ -27,7 +29,7 @@ from ft_platform.training.estimate import estimate
 from ft_platform.training.prepare import prepare
 from ft_platform.training.rendered import RenderedSplit
 from ft_platform.training.reproduce import reproduce
-from ft_platform.training.words import learned
+from ft_platform.training.words import learned, run_of
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for, splits_schema
@@ -44,7 +46,10 @@ def cases(lake: Lake, model: Path, *methods: str, rows: int = 60) -> tuple[list[
         attributes = attributes_for(model, "classification")
         attributes["training"] = {"method": method}
         made.append(NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes)))
-    return made, usable_splits(lake, made[0], rows_for("classification", rows), splits_schema(made[0]))
+    texts = rows_for("classification", rows)
+    for number, row in enumerate(texts):  # No word is of one person only: such words the system knows that is compared.
+        row["messages"][0]["content"] = row["messages"][0]["content"].replace(f"Case {number}", f"Case {number % 6}")
+    return made, usable_splits(lake, made[0], texts, splits_schema(made[0]))
 
 
 @pytest.fixture
@@ -95,7 +100,7 @@ def test_the_attack_needs_no_base_model_and_says_what_the_file_lists(
     found = json.loads(lake.read_file(publish_privacy_report(*made, checkpoint), "privacy.json"))
     assert (found["members"], found["others"]) == (210, 90) and found["membership"]
     terms = json.loads(lake.read_file(checkpoint, "terms.json"))["terms"]
-    assert found["terms"] == len(terms) > 40 and "swipe was" in terms
+    assert found["terms"] == len(terms) > 30 and "swipe was" in terms
     assert any(f"lists {len(terms):,} words" in one for one in privacy_verdict(found, use_case).warnings)
     assert found["extraction_rate"]["status"].startswith("the model writes no text")
     asked = json.loads(
@@ -129,9 +134,40 @@ def test_another_method_reads_other_tokens_and_so_needs_another_audit(
 
 
 def test_a_label_without_a_training_record_is_refused() -> None:
-    sides = {"train": RenderedSplit(answers=["card", "loan"]), "validation": RenderedSplit()}
+    sides = {"train": side_of(a="my card", b="my loan"), "validation": side_of()}
     with pytest.raises(DataError, match="no training record has the label rare"):
-        learned(sides, Characters().decode, ["card", "loan", "rare"])
+        learned(sides, [None] * 2, Characters().decode, ["card", "loan", "rare"])
+
+
+def side_of(**texts: str) -> RenderedSplit:
+    """Records of two labels by turns."""
+    rows = [Rendered([*map(ord, text)], [], len(text), False) for text in texts.values()]
+    return RenderedSplit(rows, record_ids=[*texts], answers=[("card", "loan")[i % 2] for i in range(len(texts))])
+
+
+def test_its_file_lists_no_word_that_a_single_person_uses() -> None:
+    sides = {"train": side_of(a="card of zoe", b="loan of zoe", c="my card", d="my loan"), "validation": side_of()}
+    found = learned(sides, ["p1", "p1", "p2", None], Characters().decode, ["card", "loan"])
+    assert found.terms == ["card", "loan", "my"]
+    nobody_named = learned(sides, [None] * 4, Characters().decode, ["card", "loan"])
+    assert nobody_named.terms == ["card", "loan", "my", "of", "of zoe", "zoe"]
+
+
+def test_whose_a_record_is_comes_from_the_splits(lake: Lake, environment: Any, tmp_path: Path) -> None:
+    attributes = attributes_for(save_tiny_model(tmp_path / "model"), "classification")
+    attributes["training"], attributes["record"]["subject"] = {"method": "tfidf_logreg"}, "customer"
+    use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
+    rows = [{**row, "subject_id": "one and the same"} for row in rows_for("classification")]
+    splits = usable_splits(lake, use_case, rows, splits_schema(use_case))
+    with pytest.raises(DataError, match="no two persons use the same word"):
+        prepare(lake, environment, use_case, splits)
+
+
+def test_without_a_validation_record_of_a_known_label_there_is_no_loss() -> None:
+    sides = {"train": side_of(a="my card", b="my loan"), "validation": side_of()}
+    model = learned(sides, [None] * 2, Characters().decode, ["card", "loan"])
+    with pytest.raises(DataError, match="no validation record has a label of the training records"):
+        run_of(model, replace(side_of(c="my card"), answers=["rare"]), ["card", "loan"])
 
 
 def test_validation_figures_are_those_of_the_validation_records(made: tuple[Any, ...]) -> None:

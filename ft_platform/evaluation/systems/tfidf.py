@@ -1,14 +1,23 @@
 """TF-IDF vectors of texts, fitted on the training split only."""
 
+from collections.abc import Sequence
 from typing import Any
 
 MAX_FEATURES = 300_000
 
 
-def tfidf_vectorizer() -> Any:
-    """Word 1- and 2-grams with sublinear term frequency. Words of every script count, single letters too."""
+def tfidf_vectorizer(terms: Sequence[str] | None = None) -> Any:
+    """Word 1- and 2-grams with sublinear term frequency. Words of every script count, single letters too.
+
+    Args:
+        terms: that it may know; None: the most frequent ones of the texts that it is fitted on.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(
-        ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", max_features=MAX_FEATURES
+        ngram_range=(1, 2),
+        sublinear_tf=True,
+        token_pattern=r"(?u)\b\w+\b",
+        max_features=MAX_FEATURES,
+        vocabulary=terms,
     )

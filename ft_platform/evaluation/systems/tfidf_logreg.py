@@ -1,11 +1,13 @@
 """TF-IDF + logistic regression, tuned on the validation split: the strong and cheap alternative to a language model."""
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.evaluation.systems.logistic_regression import Answers, answered, tuned_regression
-from ft_platform.evaluation.systems.tfidf import tfidf_vectorizer
+from ft_platform.evaluation.systems.tfidf import MAX_FEATURES, tfidf_vectorizer
 
 REGULARIZATION = (1.0, 10.0, 100.0)
 
@@ -33,8 +35,23 @@ def tfidf_logreg(
     return (predicted, confidence, time.monotonic() - started), chosen
 
 
-def fitted(train: LabelledTexts, validation: LabelledTexts) -> tuple[Any, Any, dict[str, Any]]:
+def shared_terms(texts: Sequence[str], persons: Sequence[str]) -> list[str]:
+    """The terms of the vectorizer that at least two of these persons use, sorted; the most frequent `MAX_FEATURES`."""
+    cut, first, shared, rows = tfidf_vectorizer().build_analyzer(), dict[str, str](), set[str](), Counter[str]()
+    for text, person in zip(texts, persons, strict=True):
+        found = set(cut(text))
+        rows.update(found)
+        shared.update(term for term in found if first.setdefault(term, person) != person)
+    return sorted(sorted(shared, key=lambda term: (-rows[term], term))[:MAX_FEATURES])
+
+
+def fitted(
+    train: LabelledTexts, validation: LabelledTexts, terms: Sequence[str] | None = None
+) -> tuple[Any, Any, dict[str, Any]]:
     """Vectorizer and regression of the training records, and the setting with the best macro-F1 on the others.
+
+    Args:
+        terms: that it may know; None: all of the training records.
 
     Raises:
         DataError: the training split has one label only.
@@ -44,7 +61,7 @@ def fitted(train: LabelledTexts, validation: LabelledTexts) -> tuple[Any, Any, d
     # One thread: the matrices are small, and with another busy process two BLAS threads that wait for each other took
     # 20 times as long.
     with threadpool_limits(1):
-        vectorizer = tfidf_vectorizer()
+        vectorizer = tfidf_vectorizer(terms)
         features = vectorizer.fit_transform(train.texts)
         held_out = vectorizer.transform(validation.texts) if validation.texts else None
         model, _, chosen = tuned_regression(
