@@ -53,7 +53,8 @@ def reviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name, value in {"FT_HOME": "home", "FT_DEFS": "defs", "FT_CACHE": cache, "FT_TRACKERS": "none"}.items():
         monkeypatch.setenv(name, str(tmp_path / value) if name != "FT_TRACKERS" else str(value))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    for name in ("DAGSTER_HOME", "GOMP_SPINCOUNT", "OMP_NUM_THREADS"):  # as outside of the tests
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "defs").mkdir()
     return tmp_path / "reviews.csv"
 
