@@ -13,8 +13,8 @@ def turns_awake() -> int:
     """Turns for which a thread of OpenMP that waits for the others stays awake (`GOMP_SPINCOUNT`); none where this
     machine has other work.
 
-    Waking a core of a virtual machine takes longer than a small matrix product, so training on idle cores is up to
-    twice as fast where threads stay awake for a millisecond; beside a busy process it would be half as fast
+    Waking a core of a virtual machine takes longer than a small matrix product, so training on idle cores is 1.2
+    to 1.5 times as fast where threads stay awake for a moment; beside a busy process it would be 0.6 times as fast
     (docs/benchmarks.md). Results are the same.
     """
     return 10_000 if os.getloadavg()[0] < 1.5 else 0  # the run that starts a program makes a load of 1 itself
