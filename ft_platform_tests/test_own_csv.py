@@ -87,5 +87,5 @@ def test_a_file_of_ones_own_ends_accepted_released_and_asked(reviews: Path) -> N
     decision = ft("decide", "film_reviews")
     assert decision["decision"] == "accepted"
     ft("release", "film_reviews", "--by", ANN)
-    said = ft("ask", "film_reviews", "A dull and endless film, without one idea of its own.")
-    assert said["decision"] == "rotten"
+    answer = ft("ask", "film_reviews", "A dull and endless film, without one idea of its own.")
+    assert answer["decision"] == "rotten"

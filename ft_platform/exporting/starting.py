@@ -50,7 +50,7 @@ def write_readme(folder: Path, told: dict[str, Any], lines: list[str]) -> None:
     if told["form"] == "words":
         text += [
             "`terms.json` lists words and pairs of words of its anonymized training records, "
-            "each used by two persons or more.",
+            "each used by two persons or in two records that name none.",
             "",
         ]
     if told["form"] == "adapter":

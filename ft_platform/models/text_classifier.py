@@ -19,7 +19,8 @@ from ft_platform.models.guards.own_files import TERM_WEIGHTS, TERMS
 from ft_platform.models.guards.plain_json import read_object
 from ft_platform.models.guards.tensor_files import read_header
 
-FORM = 1
+FORM = 2
+"""Of the first, the terms could be of one person alone."""
 WORD = re.compile(r"\b\w+\b")
 """As `tfidf_vectorizer` cuts texts."""
 NO_TERMS = json.dumps({"form": FORM, "terms": []}).encode()

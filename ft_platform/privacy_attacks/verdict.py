@@ -174,7 +174,7 @@ class _Membership:
         if terms := self.found.get("terms"):
             yield (
                 f"The file of the model lists {terms:,} words and pairs of words of its anonymized training records, "
-                "each used by at least two persons: whoever gets the file can read them"
+                "each used by two persons or in two records that name none: whoever gets the file can read them"
             )
 
     def proof(self) -> str:

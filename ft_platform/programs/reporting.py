@@ -23,7 +23,7 @@ from ft_platform.errors import ConfigError, FtError, MissingExtra, Superseded, V
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import TableVersion, from_dict
 from ft_platform.process import progress
-from ft_platform.process.cores import threads, turns_awake
+from ft_platform.process.cores import spin_count, threads
 from ft_platform.process.hooks import install_hooks, place_of_error
 from ft_platform.process.program_variables import TASK
 from ft_platform.settings.environment import Environment
@@ -43,12 +43,12 @@ TRAIN_MODULES = {"torch", "transformers", "peft", "safetensors", "tokenizers", "
 def prepare_process() -> None:
     """Settings that must be made before torch is imported.
 
-    PASSIVE: with another busy process, two spinning OpenMP threads fall to a few tokens per second; how long they stay
-    awake is `turns_awake`. mallopt: without it, every large tensor is a fresh mapping whose pages fault in again (10 to
+    PASSIVE: with another busy process, two spinning OpenMP threads fall to a few tokens per second; how long they spin
+    is `spin_count`. mallopt: without it, every large tensor is a fresh mapping whose pages fault in again (10 to
     40 % of a training step). Parent-death signal: a killed run worker must not leave a second trainer behind.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", str(turns_awake()))
+    os.environ.setdefault("GOMP_SPINCOUNT", str(spin_count()))
     os.environ.setdefault("OMP_NUM_THREADS", str(threads()))
     # oneDNN keeps 1024 kernels with their memory, and packed batches ask for new shapes all the time: SmolLM2-135M
     # stood at 1.29, 1.50 and 1.68 GiB after 8, 16 and 24 steps, with 64 at 1.07, 1.09 and 1.09 (batches of 8 rows,

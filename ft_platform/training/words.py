@@ -34,12 +34,12 @@ def learned(
             f"no training record has the label {', '.join(missing)}", "Look at the labels in splits, or use `lora`"
         )
     texts = {
-        side: LabelledTexts([decode(row.input_ids[: row.prompt_length]) for row in found.rows], found.answers)
-        for side, found in sides.items()
+        name: LabelledTexts([decode(row.input_ids[: row.prompt_length]) for row in side.rows], side.answers)
+        for name, side in sides.items()
     }
     whose = [person or record for person, record in zip(persons, sides["train"].record_ids, strict=True)]
     if not (terms := shared_terms(texts["train"].texts, whose)):
-        raise DataError("no two persons use the same word", "Use `lora`, or more records")
+        raise DataError("no two persons use the same word", "Look at the texts in splits, or use `lora`")
     vectorizer, regression, _ = fitted(texts["train"], texts["validation"], terms)
     return TextClassifier.of(vectorizer, regression, labels)
 
@@ -59,9 +59,11 @@ def run_of(model: TextClassifier, side: RenderedSplit, labels: list[str]) -> "Tr
     from ft_platform.training.state import hardware
 
     began = time.monotonic()
-    found = model.of_prompts([row.input_ids[: row.prompt_length] for row in side.rows])
+    log_probabilities = model.of_prompts([row.input_ids[: row.prompt_length] for row in side.rows])
     of_answers = [
-        row[labels.index(answer)] for row, answer in zip(found, side.answers, strict=True) if answer in labels
+        row[labels.index(answer)]
+        for row, answer in zip(log_probabilities, side.answers, strict=True)
+        if answer in labels
     ]
     if not of_answers:
         raise DataError(
@@ -69,7 +71,7 @@ def run_of(model: TextClassifier, side: RenderedSplit, labels: list[str]) -> "Tr
         )
     loss = float(-sum(of_answers) / len(of_answers))
     outputs = LabelOutputs(
-        sorted({*labels, *side.answers}), side.answers, [labels[place] for place in found.argmax(axis=1)]
+        sorted({*labels, *side.answers}), side.answers, [labels[place] for place in log_probabilities.argmax(axis=1)]
     )
     point = {"step": 0, "validation_loss": loss, "validation_macro_f1": metric("macro_f1").value(outputs)}
     run = TrainingRun(0, curve=[point], best_loss=loss)

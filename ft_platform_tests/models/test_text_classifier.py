@@ -96,7 +96,7 @@ def damage_numbers(folder: Path) -> None:
 
 def damage_form(folder: Path) -> None:
     said = json.loads((folder / TERMS).read_text())
-    (folder / TERMS).write_text(json.dumps({**said, "form": 2}))
+    (folder / TERMS).write_text(json.dumps({**said, "form": 1}))
 
 
 def cut_off(folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ft_platform.compute.pipes import final_values
 from ft_platform.errors import ConfigError, MissingExtra
-from ft_platform.process.cores import threads, turns_awake
+from ft_platform.process.cores import spin_count, threads
 from ft_platform.programs.reporting import _from_pipes, described, program
 from ft_platform.training.threads import pin_threads
 from ft_platform.use_case.file import load_use_case
@@ -96,7 +96,7 @@ def test_threads_that_are_no_number_are_those_of_the_machine(named, expected, mo
     assert threads() == (expected or len(os.sched_getaffinity(0)))
 
 
-@pytest.mark.parametrize(("load", "awake"), [(0.2, True), (1.0, True), (2.1, False), (40.0, False)])
-def test_threads_stay_awake_only_where_a_machine_has_no_other_work(load, awake, monkeypatch):
+@pytest.mark.parametrize(("load", "spins"), [(0.2, True), (1.0, True), (2.1, False), (40.0, False)])
+def test_waiting_threads_spin_only_if_the_machine_has_no_other_work(load, spins, monkeypatch):
     monkeypatch.setattr(os, "getloadavg", lambda: (load, 5.0, 5.0))
-    assert (turns_awake() > 0) == awake
+    assert (spin_count() > 0) == spins

@@ -97,12 +97,12 @@ def test_the_attack_needs_no_base_model_and_says_what_the_file_lists(
     (use_case,), splits = cases(lake, save_tiny_model(tmp_path / "model"), "tfidf_logreg", rows=300)
     made = lake, environment, use_case, splits
     checkpoint = checkpoint_for(*made, LOG).checkpoint
-    found = json.loads(lake.read_file(publish_privacy_report(*made, checkpoint), "privacy.json"))
-    assert (found["members"], found["others"]) == (210, 90) and found["membership"]
+    report = json.loads(lake.read_file(publish_privacy_report(*made, checkpoint), "privacy.json"))
+    assert (report["members"], report["others"]) == (210, 90) and report["membership"]
     terms = json.loads(lake.read_file(checkpoint, "terms.json"))["terms"]
-    assert found["terms"] == len(terms) > 30 and "swipe was" in terms
-    assert any(f"lists {len(terms):,} words" in one for one in privacy_verdict(found, use_case).warnings)
-    assert found["extraction_rate"]["status"].startswith("the model writes no text")
+    assert report["terms"] == len(terms) > 30 and "swipe was" in terms
+    assert any(f"lists {len(terms):,} words" in one for one in privacy_verdict(report, use_case).warnings)
+    assert report["extraction_rate"]["status"].startswith("the model writes no text")
     asked = json.loads(
         lake.read_file(publish_regression_report(lake, environment, use_case, checkpoint), "regression.json")
     )
@@ -147,8 +147,8 @@ def side_of(**texts: str) -> RenderedSplit:
 
 def test_its_file_lists_no_word_that_a_single_person_uses() -> None:
     sides = {"train": side_of(a="card of zoe", b="loan of zoe", c="my card", d="my loan"), "validation": side_of()}
-    found = learned(sides, ["p1", "p1", "p2", None], Characters().decode, ["card", "loan"])
-    assert found.terms == ["card", "loan", "my"]
+    model = learned(sides, ["p1", "p1", "p2", None], Characters().decode, ["card", "loan"])
+    assert model.terms == ["card", "loan", "my"]
     nobody_named = learned(sides, [None] * 4, Characters().decode, ["card", "loan"])
     assert nobody_named.terms == ["card", "loan", "my", "of", "of zoe", "zoe"]
 

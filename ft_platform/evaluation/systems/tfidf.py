@@ -10,7 +10,7 @@ def tfidf_vectorizer(terms: Sequence[str] | None = None) -> Any:
     """Word 1- and 2-grams with sublinear term frequency. Words of every script count, single letters too.
 
     Args:
-        terms: that it may know; None: the most frequent ones of the texts that it is fitted on.
+        terms: it may use; None: the most frequent ones in the texts it is fitted on.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 

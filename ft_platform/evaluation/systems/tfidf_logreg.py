@@ -37,12 +37,12 @@ def tfidf_logreg(
 
 def shared_terms(texts: Sequence[str], persons: Sequence[str]) -> list[str]:
     """The terms of the vectorizer that at least two of these persons use, sorted; the most frequent `MAX_FEATURES`."""
-    cut, first, shared, rows = tfidf_vectorizer().build_analyzer(), dict[str, str](), set[str](), Counter[str]()
+    cut, first, shared, texts_with = tfidf_vectorizer().build_analyzer(), dict[str, str](), set[str](), Counter[str]()
     for text, person in zip(texts, persons, strict=True):
-        found = set(cut(text))
-        rows.update(found)
-        shared.update(term for term in found if first.setdefault(term, person) != person)
-    return sorted(sorted(shared, key=lambda term: (-rows[term], term))[:MAX_FEATURES])
+        terms = set(cut(text))
+        texts_with.update(terms)
+        shared.update(term for term in terms if first.setdefault(term, person) != person)
+    return sorted(sorted(shared, key=lambda term: (-texts_with[term], term))[:MAX_FEATURES])
 
 
 def fitted(
@@ -51,7 +51,7 @@ def fitted(
     """Vectorizer and regression of the training records, and the setting with the best macro-F1 on the others.
 
     Args:
-        terms: that it may know; None: all of the training records.
+        terms: it may learn; None: all in the training records.
 
     Raises:
         DataError: the training split has one label only.
