@@ -112,7 +112,10 @@ def test_the_model_answers_fresh_requests_and_the_test_split_is_judged_as_before
 
 @only_labels
 def test_a_champion_that_needs_no_base_model_answers_fresh_requests_too(case: TinyCase) -> None:
-    keep(case, [asked(number, kind_of(case)) for number in range(12)])
+    requests = [asked(number, kind_of(case)) for number in range(12)]
+    for request in requests:  # of the label loan; every training record of it says the same
+        request["messages"][0]["content"] += " my house"
+    keep(case, requests)
     settings = case.use_case.settings
     training = settings.training.model_copy(update={"method": "tfidf_logreg", "objective": "label_head"})
     words = case.use_case.model_copy(update={"settings": settings.model_copy(update={"training": training})})
@@ -121,7 +124,8 @@ def test_a_champion_that_needs_no_base_model_answers_fresh_requests_too(case: Ti
     _, figures = evaluated(case)
     assert figures["info"]["champion"]["status"] == "compared"
     assert set(figures["fresh"]["systems"]) == {"champion", "fine_tuned"}
-    assert figures["fresh"]["systems"]["champion"] != figures["fresh"]["systems"]["fine_tuned"]
+    assert figures["fresh"]["systems"]["champion"]["accuracy"]["value"] == 1.0
+    assert figures["fresh"]["systems"]["fine_tuned"]["accuracy"]["value"] < 1.0
 
 
 def test_the_champion_answers_fresh_requests_with_its_own_adapter(case: TinyCase) -> None:

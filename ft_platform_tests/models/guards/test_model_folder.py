@@ -1,6 +1,7 @@
 """Hostile model folders: every planted file is refused before a library opens it, with the reason; what is harmless
 still loads."""
 
+import inspect
 import json
 import os
 import shutil
@@ -406,15 +407,15 @@ def test_a_folder_needs_no_commit(model: Path, tmp_path: Path, caplog: pytest.Lo
 def test_no_compiled_kernel_is_fetched_from_the_hub(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """transformers reads the variable when it is imported: a program loads its model before anything else imports
-    it."""
+    """transformers before 5.25 reads the variable when it is imported: a program loads its model before anything else
+    imports it."""
     from transformers.integrations import hub_kernels
+    from transformers.utils import ENV_VARS_TRUE_VALUES
 
     monkeypatch.setenv("USE_HUB_KERNELS", "YES")
     opened(model, tmp_path)
-    assert os.environ["USE_HUB_KERNELS"].upper() not in hub_kernels.ENV_VARS_TRUE_VALUES and hasattr(
-        hub_kernels, "_kernels_enabled"
-    )
+    assert os.environ["USE_HUB_KERNELS"].upper() not in ENV_VARS_TRUE_VALUES
+    assert '"USE_HUB_KERNELS"' in inspect.getsource(hub_kernels)
 
 
 def test_every_type_and_shape_of_a_header_is_read(tmp_path: Path) -> None:
