@@ -62,7 +62,7 @@ def write_task(task: Task, records: list[dict[str, Any]], folder: Path) -> dict[
         "release.intended_use": "Comparison of recipes on public data.",
         **RECORD[task.shape],
         **({"task.fields": fields} if fields else {}),
-        **({"splits.group_by_features": ["group"]} if grouped else {}),
+        **({"splits.group_by_features": ["group"], "privacy.columns": {"group": "pseudonym"}} if grouped else {}),
         **BASE_MODEL,
     }
     case.write_text(scaffold_yaml(task.name, kind, values=values, why={}), encoding="utf-8")

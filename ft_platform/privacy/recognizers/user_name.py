@@ -36,8 +36,10 @@ HANDLE_CUE = re.compile(
     r"|(?<!\w)(?:rt|via|cc|h/t|ht|by|thanks|thx|hey|hi|hello|dear)[ :]{0,2}$"
 )
 RETWEET = re.compile(r"(?<!\w)(?:RT|MT|via|cc|h/t)[ ]{1,2}(@\w[\w.-]{1,39})(?!\w)")
-QUANTITY = re.compile(r"\d+[a-z]{0,3}|\d[\d.,]*[a-z]{0,3}", re.IGNORECASE)
-"""`@10am`, `@2x`."""
+QUANTITY = re.compile(
+    r"\d[\d.,]*(?:[a-z]{1,2}|min|hrs|fps|rpm|dpi|[kmg]hz|kwh|mah|mph|kmh|lbs|usd|eur|gbp)?", re.IGNORECASE
+)
+"""`@10am`, `@2x`, no `@1208gul`."""
 CODE_WORDS = word_set("""
 dataclass property staticmethod classmethod abstractmethod overload override cached_property lru_cache fixture pytest
 wraps contextmanager param params return returns throws exception author since deprecated version link see inheritdoc
