@@ -7,7 +7,7 @@ import re
 
 from benchmarks.recipe_tasks.store import Records, Source, Store
 
-SOURCE = Source("mitre/cti", "LicenseRef-ATT&CK", commit="421deacb77191b38bdd1bf63268954e93da91365")
+SOURCE = Source("mitre/cti", "LicenseRef-ATTACK", commit="421deacb77191b38bdd1bf63268954e93da91365")
 SENTENCES = 3
 
 
