@@ -15,16 +15,17 @@ LLaMA-Factory (`examples/train_lora/qwen3_lora_sft.yaml`), Axolotl (`examples/ll
 A task whose run fails or is refused is named in `stopped`, with the reason; the others are measured, and the exit code
 is 1. Prints `{"recipe", "stopped", "tasks": [{"name", "held_out", "metric", "ours", "low", "high", "seeds", "tfidf",
 "few_shot", "zero_shot", "nearest", "majority", "peers": {name: value}, "search", "forgotten", "refused_by",
-"membership_rate", "membership_area", "seconds"}], "share_at_least_tfidf", "share_better_than_few_shot",
-"share_accepted", "mean_rank": {recipe: rank}, "regret_to_search", "seed_spread",
-"forgetting"}`. Shares, ranks and regret are of the held-out tasks that were measured, or of all where none was. `ours`
-is the mean over seeds, `low` and `high` the test records' interval of the first seed, `search` what the best of eight
-trials on the validation records reaches (three tasks), `seconds` the training's. `refused_by` names the rules of a
-release decision on quality, fairness, memorization and forgetting that the first seed breaks, without a waiver;
-`membership_rate` is the share of its training records that an attacker finds at 1 % false alarms, `membership_area`
-the area under the attack's ROC curve, both of the stronger attack. `seed_spread` is the mean standard
-deviation over seeds, of ours and of what was before there were recipes; `forgetting` has the statuses of the suites of
-`regression_report`, where answers are written.
+"membership_rate", "membership_area", "simpler": {method: refused_by}, "seconds"}], "share_at_least_tfidf",
+"share_better_than_few_shot", "share_accepted", "share_accepted_or_simpler", "mean_rank": {recipe: rank},
+"regret_to_search", "seed_spread", "forgetting"}`. Shares, ranks and regret are of the held-out tasks that were
+measured, or of all where none was. `ours` is the mean over seeds, `low` and `high` the test records' interval of the
+first seed, `search` what the best of eight trials on the validation records reaches (three tasks), `seconds` the
+training's. `refused_by` names the rules of a release decision on quality, fairness, memorization and forgetting that
+the first seed breaks, without a waiver; `membership_rate` is the share of its training records that an attacker finds
+at 1 % false alarms, `membership_area` the area under the attack's ROC curve, both of the stronger attack. Where it is
+refused, `simpler` has the rules that the simpler systems break, which a refusal offers as `training.method` where
+labels are chosen. `seed_spread` is the mean standard deviation over seeds, of ours and of what was before there were
+recipes; `forgetting` has the statuses of the suites of `regression_report`, where answers are written.
 """
 
 import argparse
@@ -58,7 +59,8 @@ records, values the means over so many seeds; the best value of a line is bold.
 The column `version` says with which version a line was measured, and `held out` what the task was for it; shares are of
 this one. Share of the held-out ones with at least the value of TF-IDF + logistic regression: {share_at_least_tfidf};
 with a better one than few-shot prompting: {share_better_than_few_shot}; accepted by quality, fairness, memorization and
-forgetting, without a waiver: {share_accepted}. Clearly worse than TF-IDF: {worse}.
+forgetting, without a waiver: {share_accepted}; or one of the simpler systems is, where the fine-tuned model is refused
+(`training.method`): {share_accepted_or_simpler}. Clearly worse than TF-IDF: {worse}.
 Mean rank beside the recipes of others: {ranks}. What a search of eight trials reaches more, on average: {regret}.
 Standard deviation over seeds: {spread}. Questions that the base model could answer before, where answers are written:
 {forgotten}.
@@ -107,6 +109,7 @@ PEERS: dict[str, dict[str, Any]] = {
     },
 }
 BEFORE = "before"
+SIMPLER = ("tfidf_logreg", "linear_probe")
 SEARCHED = ("travel_and_work", "questions", "attack_tactics")
 SEARCH = {
     "trials": 8,
@@ -309,6 +312,12 @@ def row(
         else values(recipe(name), seeds[:1])
         for name in peers
     }
+    refused = bool(first["refused_by"]) and task["kind"] == "label"
+    simpler = had.get("simpler") or {
+        method: runs[0]["refused_by"]
+        for method in SIMPLER
+        if refused and (runs := of_seeds({"method": method}, seeds[:1]))
+    }
     best = known(lambda: measured.searched(task)) if search and had.get("search") is None else None
     forgotten = had.get("forgotten") or (task["kind"] != "label" and known(lambda: measured.forgotten(task, seeds[0])))
     return {
@@ -325,6 +334,7 @@ def row(
         "seeds_before": reached.get(BEFORE, had.get("seeds_before", [])),
         "search": next(iter(values(best, seeds[:1])), None) if best else had.get("search"),
         "forgotten": forgotten or {},
+        "simpler": simpler,
         **{name: first[name] for name in (*OF_THE_DECISION, "seconds")},
     }
 
@@ -370,11 +380,16 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "significantly_worse_than_tfidf": worse,
         "share_better_than_few_shot": share("few_shot", lambda ours, other: ours > other),
         "share_accepted": round(mean(not one["refused_by"] for one in counted), 3) if counted else None,
+        "share_accepted_or_simpler": round(mean(map(_some_accepted, counted)), 3) if counted else None,
         "mean_rank": {name: round(mean(places), 2) for name, places in ranks.items()},
         "regret_to_search": round(mean(regrets), 4) if regrets else None,
         "seed_spread": {"ours": spread("seeds"), "before": spread("seeds_before")},
         "forgetting": sorted({status for one in rows for status in one["forgotten"].values()}),
     }
+
+
+def _some_accepted(one: dict[str, Any]) -> bool:
+    return not all([one["refused_by"], *one.get("simpler", {}).values()])
 
 
 def main() -> None:
@@ -446,7 +461,7 @@ def page(found: dict[str, Any]) -> str:
     """The table in Markdown."""
     peers = sorted({name for one in found["tasks"] for name in one["peers"]})
     systems = [name for name in (*SYSTEMS, "search") if any(one[name] is not None for one in found["tasks"])]
-    judged = ["refused by", "found at 1 %", "area"]
+    judged = ["refused by", "simpler, accepted", "found at 1 %", "area"]
     head = ["task", "version", "held out", "metric", "seeds", "recipe", "interval", *judged, *systems, *peers]
     head += sorted(found["earlier"])
     worse = ", ".join(found["significantly_worse_than_tfidf"]) or "none"
@@ -466,6 +481,7 @@ def page(found: dict[str, Any]) -> str:
         interval = f"{one['low']:.3f} to {one['high']:.3f}"
         attacks = [one.get(name) for name in ("membership_rate", "membership_area")]
         decided = [", ".join(one["refused_by"]) or "none" if "refused_by" in one else ""]
+        decided.append(", ".join(method for method, rules in one.get("simpler", {}).items() if not rules))
         decided += ["" if value is None else f"{value:.3f}" for value in attacks]
         cells = [one["name"], one["recipe"], held, one["metric"], str(len(one["seeds"])), shown[0], interval]
         cells += [*decided, *shown[1:]]
