@@ -48,7 +48,9 @@ def trained(
     found |= attacked()
     if ask:
         found |= {"before": before, "after": ask()}
-    found["validation"] = [round(point.get(metric, 0.0), 3) for point in run.curve if "validation_loss" in point]
+    points = [point for point in run.curve if "validation_loss" in point]
+    found["validation"] = [round(point.get(metric, 0.0), 3) for point in points]
+    found["validation_loss"] = [round(point["validation_loss"], 4) for point in points]
     if weights.path:
         found["path"] = weights.along_the_path(metric, attacked)
     for name, values in ({} if only_best else weights.named).items():
