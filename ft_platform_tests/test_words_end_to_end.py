@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,7 +17,11 @@ from ft_platform.environment import load_environment
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import standing_releases
+from ft_platform.monitoring.day_reports import day_reports
+from ft_platform.monitoring.traffic.shipping import ship, spool_path
+from ft_platform.publishing.monitoring import publish_monitoring
 from ft_platform.settings.environment import Environment
+from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import write_csv
 from ft_platform_tests.tiny_models import save_tiny_model
@@ -77,20 +82,28 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]
 
 
 def answers(environment: Environment, texts: list[str]) -> list[dict[str, Any]]:
-    """What the server says, in a process that has neither torch nor scikit-learn."""
+    """What the server says, and notes, in a process that has neither torch nor scikit-learn."""
     code = (
         "import json, sys\n"
         "from starlette.testclient import TestClient\n"
         "from ft_platform.environment import load_environment\n"
+        "from ft_platform.monitoring.traffic.shipping import spool_path\n"
+        "from ft_platform.monitoring.traffic.spool import Spool\n"
         "from ft_platform.serving.api.app import build_app\n"
         "from ft_platform.serving.api_keys import ApiKeys\n"
         "from ft_platform.serving.installation import engine_and_catalog\n"
         "from ft_platform_tests.serving.fakes import wait_until\n"
         "engine, catalog = engine_and_catalog(load_environment(), [])\n"
-        "with TestClient(build_app(engine, catalog, ApiKeys(None)), base_url='http://127.0.0.1:8000') as client:\n"
+        "notes = Spool(spool_path(load_environment()))\n"
+        "notes.start()\n"
+        "with TestClient(build_app(engine, catalog, ApiKeys(None), notes), base_url='http://127.0.0.1:8000') as client:\n"
         "    wait_until(lambda: bool(client.get('/v1/models').json().get('data')), 30)\n"
-        "    asked = {'model': 'complaints', 'input': json.load(sys.stdin)}\n"
-        "    print(json.dumps(client.post('/v1/classify', json=asked).json()['data']))\n"
+        "    texts, found = json.load(sys.stdin), []\n"
+        "    for start in range(0, len(texts), 20):\n"
+        "        asked = {'model': 'complaints', 'input': texts[start : start + 20]}\n"
+        "        found += client.post('/v1/classify', json=asked).json()['data']\n"
+        "    print(json.dumps(found))\n"
+        "notes.stop()\n"
         "assert not {'torch', 'sklearn', 'transformers'} & sys.modules.keys()"
     )
     asked = {"input": json.dumps(texts), "capture_output": True, "text": True, "check": False}
@@ -126,6 +139,19 @@ def test_it_is_accepted_signed_released_and_answers_as_it_was_evaluated(
     for row, answer in zip(evaluated, found, strict=True):
         assert answer["label"] == row["predicted"]
         assert answer["probability"] == pytest.approx(row["confidence"], abs=1e-6)
+
+
+def test_what_it_answered_is_watched(installed: Environment) -> None:
+    lake, case = open_lake(installed), load_use_case(installed.defs / "complaints", environment=installed)
+    answers(installed, [row["text"] for row in rows(120)])
+    ship(lake, spool_path(installed))
+    today = datetime.now(UTC).date().isoformat()
+    report = publish_monitoring(lake, case, today)
+    ((_, seen),) = day_reports(lake, "complaints")
+    assert (seen.day, len(seen.releases)) == (today, 1) and seen.requests >= 6
+    assert seen.alarms == [] and seen.estimated_accuracy.answers >= 120, seen
+    page = lake.read_file(report, "report.html").decode()
+    assert "ine-tuned" not in page and "LoRA" not in page
 
 
 def test_pages_and_commands_call_it_by_its_name(installed: Environment, capsys: pytest.CaptureFixture[str]) -> None:
