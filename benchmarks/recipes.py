@@ -184,6 +184,15 @@ class Measurements:
         self.folder, self.only_kept = folder, only_kept
         self.recipe = _hash([recipe_hash(kind) for kind in KINDS])
         (folder / "results").mkdir(parents=True, exist_ok=True)
+        environment = {"policy": {"name": "benchmark", "accepted_licences": sorted(self._licences())}}
+        (folder / "ft_environment.yaml").write_text(yaml.safe_dump(environment), encoding="utf-8")
+
+    @staticmethod
+    def _licences() -> set[str]:
+        """Those of the default policy, and of the tasks."""
+        from ft_platform.settings.policy import ACCEPTED_LICENCES
+
+        return {*ACCEPTED_LICENCES, *(task["licence"] for task in json.loads(COMMITTED.read_text(encoding="utf-8")))}
 
     def result(self, task: dict[str, Any], training: dict[str, Any], seed: int) -> dict[str, Any]:
         """What a training of a task came to: as measured before, or measured now."""
@@ -265,7 +274,8 @@ class Measurements:
         return json.loads(run.stdout)
 
     def _where(self) -> dict[str, str]:
-        return {"FT_HOME": str(self.folder / "home"), "FT_DEFS": str(self.folder / "defs"), "FT_TRACKERS": "none"}
+        places = {"HOME": "home", "DEFS": "defs", "ENVIRONMENT": "ft_environment.yaml"}
+        return {f"FT_{name}": str(self.folder / place) for name, place in places.items()} | {"FT_TRACKERS": "none"}
 
 
 def recipe(peer: str) -> dict[str, Any]:

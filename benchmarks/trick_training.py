@@ -3,46 +3,36 @@
 import json
 import time
 from collections.abc import Callable
-from statistics import mean
 from typing import Any
 
-from benchmarks import tricks_private
 from benchmarks.recipe_tasks.__main__ import COMMITTED
 
 TEST_RECORDS = {True: 300, False: 100}
 """Whether there are labels -> most records that are asked."""
 
 
-def trained(
-    task: str, trick: Any, settings: dict[str, Any], *, fused: bool, only_best: bool, with_path: bool
-) -> dict[str, Any]:
+def trained(task: str, settings: dict[str, Any], *, only_best: bool, with_path: bool) -> dict[str, Any]:
     """Trains once. Returns what the weights that it keeps score, and as far as asked, others beside them.
 
     Args:
-        trick: of `benchmarks.tricks`: trains what is prepared.
-        fused: whether kernels of the platform may be used.
         only_best: no weights beside those.
         with_path: also those of each validation.
     """
     from ft_platform.models.label_head import head_of
-    from ft_platform.training.prepare import prepare
+    from ft_platform.training.prepare import fit, prepare
 
     environment, lake, use_case, splits = _opened(task, settings)
     began = time.monotonic()
-    prepared = prepare(lake, environment, use_case, splits, fused=fused)
-    if not fused:
-        prepared.model.float()
+    prepared = prepare(lake, environment, use_case, splits)
     weights = _Weights(prepared, with_path)
-    prefix = prepared.objective.prefix  # as rows are cut; a trick may put more before them
     asked = time.monotonic()
     ask = None if prepared.renderer.labels else _general(lake, use_case, prepared)
     before = ask and ask()
-    attacked = _attacked(lake, use_case, splits, prepared, prefix) if head_of(prepared.model) is not None else dict
+    attacked = _attacked(lake, use_case, splits, prepared) if head_of(prepared.model) is not None else dict
     began += time.monotonic() - asked
-    run = trick(prepared, weights.on_step)
-    run, others = run if isinstance(run, tuple) else (run, {})
+    run = fit(prepared, prepared.training, on_step=weights.on_step)
     seconds = round(time.monotonic() - began, 1)
-    score = _test(lake, use_case, splits, prepared, prefix)
+    score = _test(lake, use_case, splits, prepared)
     metric = prepared.objective.metric
     found: dict[str, Any] = {"value": score(), "seconds": seconds, "steps": run.steps, "kept": run.best_step}
     found |= attacked()
@@ -56,7 +46,7 @@ def trained(
     for name, values in ({} if only_best else weights.named).items():
         weights.put(values)
         found[name] = score()
-    return found | _of_others(others, score)
+    return found
 
 
 def _opened(task: str, settings: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
@@ -127,20 +117,6 @@ class _Weights:
         return found
 
 
-def _of_others(others: dict[str, Any], score: Callable[[], float]) -> dict[str, Any]:
-    """The mean score of each group of weights that a trick leaves beside its own, and each score where there are
-    several."""
-    found: dict[str, Any] = {}
-    for name, uses in others.items():
-        values = []
-        for use in uses:
-            use()
-            values.append(score())
-        found[name] = round(mean(values), 4)
-        found |= {f"{name}_values": values} if len(values) > 1 else {}
-    return found
-
-
 def _general(lake: Any, use_case: Any, prepared: Any) -> Callable[[], dict[str, float]]:
     """Suite of `regression_report` -> score, for the weights in the model."""
     from ft_platform.publishing.regression import suites_of
@@ -156,19 +132,18 @@ def _general(lake: Any, use_case: Any, prepared: Any) -> Callable[[], dict[str, 
     return ask
 
 
-def _attacked(
-    lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int]
-) -> Callable[[], dict[str, float]]:
+def _attacked(lake: Any, use_case: Any, splits: Any, prepared: Any) -> Callable[[], dict[str, float]]:
     """What an attacker finds with the weights in the model, of all records of the train and of the test split."""
+    from benchmarks.attacked import Attacked
     from ft_platform.training.batches import labelled_prompts
     from ft_platform.training.dataset import read_splits, render_split
 
     side = render_split(read_splits(lake, splits), "test", prepared.renderer, use_case)
-    test = labelled_prompts(side.rows, side.answers, prepared.renderer.labels, prefix)
-    return tricks_private.Attacked(prepared, test)
+    test = labelled_prompts(side.rows, side.answers, prepared.renderer.labels, prepared.objective.prefix)
+    return Attacked(prepared, test)
 
 
-def _test(lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int]) -> Any:
+def _test(lake: Any, use_case: Any, splits: Any, prepared: Any) -> Any:
     """The task's metric, for the weights in the model, on the test records."""
     import torch
 
@@ -203,7 +178,7 @@ def _test(lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int
             ids = [renderer.answer_ids(label) for label in labels]
             said = label_scores(prepared.model, prompts, ids, lambda done: None).argmax(1).tolist()
         else:
-            rows = labelled_prompts(rendered, answers, labels, prefix)
+            rows = labelled_prompts(rendered, answers, labels, prepared.objective.prefix)
             with torch.no_grad():
                 said = [
                     number
