@@ -5,12 +5,12 @@ of every evaluation and the recipes that other toolkits publish.
     python benchmarks/recipes.py --folder F --quick --json  # four development tasks, one seed, no peers
     python benchmarks/recipes.py --folder F --tasks slots complaints --seeds 1 --peers trl
 
-The tasks are those of `benchmarks/recipe_tasks`: some of them are `held_out`, from sources on which no recipe was
-developed. Every measurement is a run of the platform up to `evaluation_report`, with the same splits for all. It is
-kept in `F/results`, by the hash of records, settings and recipe, so what was measured once is not measured again, and
-what earlier recipes came to stays there. Peers are the settings that their examples publish, trained by our loop, with
-the weights of the lowest loss among validations after each epoch: TRL (the LoRA command of `trl/scripts/sft.py`),
-LLaMA-Factory (`examples/train_lora/qwen3_lora_sft.yaml`), Axolotl (`examples/llama-3/lora-1b.yml`).
+The tasks are those of `benchmarks/recipe_tasks`: some are `held_out`, from sources on which no recipe was developed.
+Every measurement is a run of the platform up to `evaluation_report`, with the same splits for all, and is kept in
+`F/results`, by the hash of records, settings and recipe; what earlier recipes came to stays in
+docs/benchmarks/recipes.json. Peers are the settings that their examples publish, trained by our loop, with the weights
+of the lowest loss among validations after each epoch: TRL (the LoRA command of `trl/scripts/sft.py`), LLaMA-Factory
+(`examples/train_lora/qwen3_lora_sft.yaml`), Axolotl (`examples/llama-3/lora-1b.yml`).
 
 A task whose run fails or is refused is named in `stopped`, with the reason; the others are measured, and the exit code
 is 1. Prints `{"recipe", "stopped", "tasks": [{"name", "held_out", "metric", "ours", "low", "high", "seeds", "tfidf",
@@ -51,24 +51,19 @@ DOCS = REPOSITORY / "docs" / "benchmarks"
 PAGE = """# Recipes
 
 `python benchmarks/recipes.py --folder F --write`: what `training.recipe: auto` reaches with nothing set by hand, beside
-the other systems of an evaluation on the same test records. The recipe was developed on tasks that are not held out;
-held-out ones come from other sources, and each is measured once for a version of the recipe (`{recipe}`). Earlier
-versions stay in the table. The base model is SmolLM2-135M-Instruct. Intervals are those of the first seed, over test
-records, values the means over so many seeds; the best value of a line is bold.
+the other systems of an evaluation on the same test records. The base model is SmolLM2-135M-Instruct. Intervals are of
+the first seed, over test records, values the means over seeds; the best value of a line is bold. `version` is the
+recipe's at that time; held-out tasks come from sources on which no recipe was developed.
 
-The column `version` says with which version a line was measured, and `held out` what the task was for it; shares are of
-this one. Share of the held-out ones with at least the value of TF-IDF + logistic regression: {share_at_least_tfidf};
-with a better one than few-shot prompting: {share_better_than_few_shot}; accepted by quality, fairness, memorization and
-forgetting, without a waiver: {share_accepted}; or one of the simpler systems is, where the fine-tuned model is refused
-(`training.method`): {share_accepted_or_simpler}. Clearly worse than TF-IDF: {worse}.
-Mean rank beside the recipes of others: {ranks}. What a search of eight trials reaches more, on average: {regret}.
-Standard deviation over seeds: {spread}. Questions that the base model could answer before, where answers are written:
-{forgotten}.
+Of the held-out tasks of version `{recipe}`: at least the value of TF-IDF + logistic regression {share_at_least_tfidf};
+better than few-shot prompting {share_better_than_few_shot}; accepted by quality, fairness, memorization and forgetting,
+without a waiver {share_accepted}; this, or else a simpler system is (`training.method`) {share_accepted_or_simpler}.
+Clearly worse than TF-IDF: {worse}. Mean rank beside the recipes of others: {ranks}. What a search of eight trials
+reaches more, on average: {regret}. Standard deviation over seeds: {spread}. Questions that the base model could answer
+before, where answers are written: {forgotten}.
 
-Time binds: two cores compute about 500 tokens a second of this model, forward and backward, so the tasks have a few
-hundred records and the model 135 million weights. On a GPU the same steps take a small fraction of that; neither a GPU
-nor a larger base model was measured here. A larger one writes and scores labels better before any training, so expect
-few-shot prompting to come closer, and the head, which starts at those scores, to start higher.
+Two cores compute about 500 tokens a second of this model, forward and backward, so tasks have a few hundred records.
+Neither a GPU nor a larger base model was measured. A larger one writes and scores labels better before any training.
 """
 QUICK = ["two_intents", "noisy_intents", "film_sentences", "chinese_reviews"]
 SEEDS = [17, 18, 19]
@@ -473,7 +468,6 @@ def page(found: dict[str, Any]) -> str:
     systems = [name for name in (*SYSTEMS, "search") if any(one[name] is not None for one in found["tasks"])]
     judged = ["refused by", "simpler, accepted", "found at 1 %", "area"]
     head = ["task", "version", "held out", "metric", "seeds", "recipe", "interval", *judged, *systems, *peers]
-    head += sorted(found["earlier"])
     worse = ", ".join(found["significantly_worse_than_tfidf"]) or "none"
     ranks = ", ".join(f"{name} {rank:.1f}" for name, rank in found["mean_rank"].items()) or "not measured"
     regret = "not measured" if found["regret_to_search"] is None else f"{found['regret_to_search']:.3f}"
@@ -484,7 +478,6 @@ def page(found: dict[str, Any]) -> str:
     lines = [text, "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for one in found["tasks"]:
         others = [one[name] for name in systems] + [one["peers"].get(name) for name in peers]
-        others += [found["earlier"][recipe].get(one["name"]) for recipe in sorted(found["earlier"])]
         best = max(value for value in (one["ours"], *others) if value is not None)
         shown = ["" if v is None else f"**{v:.3f}**" if v == best else f"{v:.3f}" for v in (one["ours"], *others)]
         held = "yes" if one["held_out"] else ""
