@@ -167,3 +167,9 @@ def test_a_profile_that_names_tpus_is_refused_with_the_reason(profile: dict[str,
     ):
         ComputeProfile.model_validate(profile)
     assert ComputeProfile.model_validate({"environment": {"OUTPUT": "on"}}).environment
+
+
+@pytest.mark.parametrize("backend", ["aws_ecs", "hf_jobs"])
+def test_a_back_end_that_is_gone_is_refused_with_what_to_use_instead(backend: str) -> None:
+    with pytest.raises(ValueError, match=f"backend: {backend}` is gone: use .*aws_batch"):
+        ComputeProfile.model_validate({"backend": backend, "options": {"cluster": "ft"}})

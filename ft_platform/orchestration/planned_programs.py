@@ -19,11 +19,10 @@ from ft_platform.use_case.named import NamedUseCase
 TOLD = (
     *("partition", "queue", "nodes", "spot", "vcpus", "memory_gib", "region"),
     *("namespace", "context", "address"),  # kubernetes, ray
-    *("cluster", "capacity_provider", "instance", "warm_seconds"),  # AWS
+    *("instance", "warm_seconds"),  # aws_sagemaker
     *("machine_type", "accelerator"),  # gcp_vertex
     *("compute", "instance_type"),  # azure_ml
     *("runtime", "node_type", "pool", "environment_version"),  # databricks
-    "flavor",  # hf_jobs
 )
 """Options of a profile that say where a program runs, and on what."""
 LAST_RUNS = 5

@@ -18,7 +18,7 @@ ENVIRONMENT = "ft_environment.yaml"
 INFRA = next(filter(Path.is_dir, (Path(__file__).parent / "infra", Path(__file__).parents[2] / "infra")), FILES)
 """In a wheel beside this file, in a checkout at its root."""
 TARGETS = {
-    "aws": ("aws_batch", "aws", "aws_ecs", "aws_sagemaker", "buckets"),
+    "aws": ("aws_batch", "aws", "aws_sagemaker", "buckets"),
     "azure": ("azure", "kubernetes"),
     "databricks": ("databricks",),
     "gcp": ("gcp", "kubernetes"),

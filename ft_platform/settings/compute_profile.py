@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 BACKENDS = "ft_platform.compute.backends"
 """Package whose files are the back ends of compute profiles."""
+GONE = {
+    "aws_ecs": "use `aws_batch` with a queue of Fargate or of machines with GPUs",
+    "hf_jobs": "use another back end, such as `kubernetes`, `aws_batch` or `ray`",
+}
+"""Back ends of earlier versions -> what to use instead."""
 
 
 class ComputeProfile(BaseModel):
@@ -25,10 +30,10 @@ class ComputeProfile(BaseModel):
         description=(
             "Compute back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`:"
             " `processes` that train one model together. `slurm`: a job of a Slurm cluster. `kubernetes`: a Job of a"
-            " Kubernetes cluster. `aws_batch`: a job of AWS Batch. `aws_ecs`: a task of Amazon ECS. `aws_sagemaker`: a"
-            " training job of Amazon SageMaker AI. `gcp_vertex`: a custom job of Vertex AI."
+            " Kubernetes cluster. `aws_batch`: a job of AWS Batch. `aws_sagemaker`: a training"
+            " job of Amazon SageMaker AI. `gcp_vertex`: a custom job of Vertex AI."
             " `azure_ml`: a command job of Azure Machine Learning. `databricks`: a job run of a Databricks workspace."
-            " `hf_jobs`: a job of Hugging Face Jobs. `ray`: a job of a Ray cluster."
+            " `ray`: a job of a Ray cluster."
         ),
     )
     options: dict[str, bool | int | float | str] = Field(
@@ -90,9 +95,11 @@ class ComputeProfile(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def names_no_tpu(cls, given: Any) -> Any:
-        """On a TPU programs would not fail: they would compute on the CPU beside it."""
+    def names_nothing_unsupported(cls, given: Any) -> Any:
+        """A back end that is gone; a TPU, on which programs would not fail but compute on the CPU beside it."""
         named = given if isinstance(given, dict) else {}
+        if instead := GONE.get(str(named.get("backend"))):
+            raise ValueError(f"`backend: {named['backend']}` is gone: {instead}")
         options, variables = named.get("options"), named.get("environment")
         device = variables.get("PJRT_DEVICE") if isinstance(variables, dict) else None
         if re.search(r"\btpu", f"{named.get('backend')} {options} {device}", re.IGNORECASE):

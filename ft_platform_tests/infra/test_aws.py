@@ -41,7 +41,7 @@ KNOWN = {
     "LakePrefix": LAKE.prefix,
     "Lake.Arn": f"arn:aws:s3:::{LAKE.name}",
 }
-BACK_ENDS = ("aws_batch", "aws_ecs", "aws_sagemaker")
+BACK_ENDS = ("aws_batch", "aws_sagemaker")
 KEYS_OF_ZONES = {
     "shared": "SharedKey",
     "restricted": "RestrictedKey",
@@ -279,22 +279,17 @@ def test_reading_of_the_closed_zones_is_recorded(resources: dict[str, Any]) -> N
 def test_names_in_profiles_definitions_and_policies_are_those_of_the_template(resources: dict[str, Any]) -> None:
     """Policies of the back ends let nothing pass that is called otherwise."""
     queues = {one["JobQueueName"] for one in of_type(resources, "AWS::Batch::JobQueue").values()}
-    clusters = {one["ClusterName"] for one in of_type(resources, "AWS::ECS::Cluster").values()}
     starters = {one["RoleName"] for one in of_type(resources, "AWS::IAM::Role").values() if "RoleName" in one}
     roles = starters | {f"ft-{program}" for program in PROGRAMS}
     folder = REPOSITORY / "infra"
     for name, one in [pair for kind in BACK_ENDS for pair in options_of(folder / kind)]:
-        assert one.get("queue", "ft-gpu") in queues and one.get("cluster", "ft") in clusters, name
+        assert one.get("queue", "ft-gpu") in queues, name
         assert one.get("definition", "ft-").startswith("ft-"), name
     named = set(re.findall(r":role/([\w-]+)", "".join(file.read_text() for file in folder.glob("aws_*/*"))))
     assert named and named <= roles
     assert queues and all(one.startswith("ft-") for one in queues)
-    for kind, file, key in (
-        ("aws_batch", "job_definition.json", "jobDefinitionName"),
-        ("aws_ecs", "task_definition.json", "family"),
-    ):
-        defined = json.loads((folder / kind / file).read_text())[key]
-        assert defined in {one["definition"] for _, one in options_of(folder / kind)}
+    defined = json.loads((folder / "aws_batch" / "job_definition.json").read_text())["jobDefinitionName"]
+    assert defined in {one["definition"] for _, one in options_of(folder / "aws_batch")}
 
 
 def options_of(folder: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -113,7 +113,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "kubernetes": {"namespace": "ft", "image": "registry.example.org/worker:0.3.0", "memory_gib": 28},
     "ray": {"address": "http://127.0.0.1:9"},
     "aws_batch": {"queue": "ft-gpu", "definition": "ft-worker", "region": "eu-central-1"},
-    "aws_ecs": {"cluster": "ft", "definition": "ft-worker", "capacity_provider": "ft-gpu", "region": "eu-central-1"},
     "aws_sagemaker": {
         "image": "worker",
         "role": "arn:aws:iam::111122223333:role/ft-workers",
@@ -131,7 +130,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "runtime": "17.3.x",
         "node_type": "g5.2xlarge",
     },
-    "hf_jobs": {"image": "i", "flavor": "a10g-small", "namespace": "n"},
 }
 NOTHING_IS_SET = {
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -143,7 +141,7 @@ NOTHING_IS_SET = {
     "NO_GCE_CHECK": "true",
     "SLURM_CONF": "/nonexistent",
 }
-SHOWN = {"aws_sagemaker": "ml.g5.xlarge", "azure_ml": "Standard_NC4as_T4_v3", "hf_jobs": "a10g-small", "slurm": "gpu"}
+SHOWN = {"aws_sagemaker": "ml.g5.xlarge", "azure_ml": "Standard_NC4as_T4_v3", "slurm": "gpu"}
 
 
 @pytest.mark.parametrize("kind", sorted(path.stem for path in BACKENDS.glob("[a-z]*.py")))
