@@ -10,7 +10,7 @@ def add_form(parser: argparse.ArgumentParser) -> None:
         "--as",
         dest="form",
         required=True,
-        choices=["adapter", "merged", "gguf", "keras", "savedmodel", "words"],
+        choices=["adapter", "merged", "gguf", "savedmodel", "words"],
         help="form of the exported model",
     )
     parser.add_argument(

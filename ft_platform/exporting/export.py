@@ -19,7 +19,7 @@ from ft_platform.evaluation.records import evaluation_records
 from ft_platform.exporting import adapter, gguf_file, keras_files, merged, words
 from ft_platform.exporting.chat_template import chat_template, compare, control_texts
 from ft_platform.exporting.equivalence import answers_of, compared, require_same_weights
-from ft_platform.exporting.matrix import TENSORFLOW, TOLD, Form, kind_of, require_possible
+from ft_platform.exporting.matrix import TOLD, Form, kind_of, require_possible
 from ft_platform.exporting.open_answers import compared_answers, drawn_answers, readings_of
 from ft_platform.exporting.starting import start_lines, write_readme
 from ft_platform.exporting.transformers_4 import add_old_names
@@ -216,8 +216,8 @@ def _write(made: Path, source: Source, order: Order, template: str) -> dict[str,
         return found
     if order.form == "adapter":
         adapter.write_adapter(made, source.folder, source.base)
-    elif order.form in TENSORFLOW:
-        found = _write_for_tensorflow(made, source, order.form)
+    elif order.form == "savedmodel":
+        found = _write_for_tensorflow(made, source)
     else:
         model, tokenizer = merged.merged_model(source.base, source.folder, source.dtype, source.quantization)
         if order.form == "merged":
@@ -234,10 +234,10 @@ def _write(made: Path, source: Source, order: Order, template: str) -> dict[str,
     return found
 
 
-def _write_for_tensorflow(made: Path, source: Source, form: str) -> dict[str, Any]:
+def _write_for_tensorflow(made: Path, source: Source) -> dict[str, Any]:
     """By way of merged weights, which are compared with the checkpoint before KerasHub reads them."""
     config = json.loads((source.base.folder / "config.json").read_text(encoding="utf-8"))
-    keras_files.require_convertible(config, form)
+    keras_files.require_convertible(config)
     with tempfile.TemporaryDirectory(prefix=f"{made.name.rpartition('-')[0]}-", dir=made.parent) as place:
         folder = Path(place)
         model, _ = merged.merged_model(source.base, source.folder, source.dtype, source.quantization)
@@ -245,7 +245,7 @@ def _write_for_tensorflow(made: Path, source: Source, form: str) -> dict[str, An
         del model
         weights = require_same_weights(_as_evaluated(source)[0], folder, merged.rounded("float32"))
         label_head = (source.folder / LABEL_HEAD).is_file()
-        return {"weights": weights, "versions": keras_files.convert(folder, made, form, label_head=label_head)}
+        return {"weights": weights, "versions": keras_files.convert(folder, made, label_head=label_head)}
 
 
 def _as_evaluated(source: Source) -> tuple[Any, Any]:
@@ -279,7 +279,7 @@ def _equivalence(made: Path, source: Source, order: Order) -> dict[str, Any]:
     model, tokenizer = _as_evaluated(source)
     asked = _fewer(source.use_case, order.records)
     evaluator = Evaluator(asked, source.splits, model, tokenizer, source.renderer, "export")
-    if order.form in TENSORFLOW:
+    if order.form == "savedmodel":
         return keras_files.equivalence(made, evaluator)
     gguf = order.form == "gguf"
     rounded = gguf_file.rounded(order.quantization) if gguf else merged.rounded(order.dtype)

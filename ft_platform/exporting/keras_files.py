@@ -1,5 +1,5 @@
-"""A checkpoint for TensorFlow: `model.keras` or a SavedModel, written by KerasHub in a process of its own, which also
-answers the test records from the files on disk."""
+"""A checkpoint for TensorFlow: a SavedModel, written by KerasHub in a process of its own, which also answers the test
+records from the files on disk."""
 
 import json
 import math
@@ -16,15 +16,15 @@ from ft_platform.evaluation.evaluate import REFERENCE_TOKENS, Evaluator
 from ft_platform.evaluation.systems.endpoint import label_in
 from ft_platform.evaluation.systems.generation import answer_losses, continuations
 from ft_platform.exporting.equivalence import Answers, compared
+from ft_platform.exporting.keras_process import MOST_OFF_LOGIT, run_keras, tensorflow_python
 from ft_platform.exporting.keras_support import TASKS, problem, readable
 from ft_platform.models.guards.tensor_files import read_header
-from ft_platform.models.keras_process import MOST_OFF_LOGIT, run_keras, tensorflow_python
 from ft_platform.process import progress
 
 HEAD = "lm_head.weight"
 
 
-def require_convertible(config: dict[str, Any], form: str) -> None:
+def require_convertible(config: dict[str, Any]) -> None:
     """Refuses a base model before anything is computed.
 
     Raises:
@@ -33,14 +33,11 @@ def require_convertible(config: dict[str, Any], form: str) -> None:
     """
     if why := problem(config):
         raise ExportRefused(why, "Use --as merged, which transformers and vLLM load")
-    if form == "keras" and config.get("tie_word_embeddings"):
-        words = "KerasHub 0.32 cannot read a model.keras back whose embeddings also predict tokens"
-        raise ExportRefused(words, "Use --as savedmodel")
     tensorflow_python()
 
 
-def convert(folder: Path, made: Path, form: str, *, label_head: bool) -> dict[str, Any]:
-    """Writes a transformers folder in float32 as `model.keras` or `model/1`, and returns the versions that did it.
+def convert(folder: Path, made: Path, *, label_head: bool) -> dict[str, Any]:
+    """Writes a transformers folder in float32 as `model/1`, and returns the versions that did it.
 
     Args:
         folder: its `config.json` is changed into what KerasHub reads.
@@ -52,14 +49,8 @@ def convert(folder: Path, made: Path, form: str, *, label_head: bool) -> dict[st
     labels = 0
     if label_head:
         labels = next(head[HEAD].shape[0] for f in folder.glob("*.safetensors") if HEAD in (head := read_header(f)))
-    asked = {"folder": str(folder), "out": str(made), "form": form, "task": TASKS[config["model_type"]]}
+    asked = {"folder": str(folder), "out": str(made), "task": TASKS[config["model_type"]]}
     return run_program("convert", {**asked, "epsilon": config["rms_norm_eps"], "labels": labels})["versions"]
-
-
-def model_in(made: Path) -> Path:
-    """The model of an export for TensorFlow."""
-    keras = made / "model.keras"
-    return keras if keras.is_file() else made / "model" / "1"
 
 
 def run_program(step: str, arguments: dict[str, Any], rows: int = 0) -> dict[str, Any]:
@@ -116,7 +107,7 @@ def ask(made: Path, texts: Texts, rows: int) -> Asked:
     with tempfile.TemporaryDirectory(prefix=f"{made.name.rpartition('-')[0]}-", dir=made.parent) as out:
         given = Path(out) / "texts.npz"
         np.savez(given, ids=np.concatenate([np.array(ids) for ids in texts.ids]), lengths=lengths, starts=starts)
-        run_program("answer", {"model": str(model_in(made)), "texts": str(given), "out": out}, rows)
+        run_program("answer", {"model": str(made / "model" / "1"), "texts": str(given), "out": out}, rows)
         last, scores, best = (np.load(Path(out) / f"{name}.npy") for name in ("last", "scores", "best"))
     ends = np.cumsum(lengths - starts)[:-1]
     return Asked(last, np.split(scores, ends), np.split(best, ends))

@@ -10,10 +10,9 @@ from ft_platform.settings.training import Training
 from ft_platform.use_case.schema import Task
 
 Kind = Literal["label_head", "written_label", "open_answer", "words"]
-Form = Literal["adapter", "merged", "gguf", "keras", "savedmodel", "words"]
+Form = Literal["adapter", "merged", "gguf", "savedmodel", "words"]
 Target = Literal["platform", "transformers", "vllm", "llama.cpp", "ollama", "tensorflow", "python"]
 KINDS, FORMS, TARGETS = get_args(Kind), get_args(Form), get_args(Target)
-TENSORFLOW = ("keras", "savedmodel")
 TOLD = "export.json"
 """File of an export that says what it is."""
 
@@ -21,7 +20,6 @@ LOADS: dict[str, tuple[str, ...]] = {
     "adapter": ("platform", "transformers", "vllm"),
     "merged": ("platform", "transformers", "vllm"),
     "gguf": ("platform", "llama.cpp", "ollama"),
-    "keras": ("tensorflow",),
     "savedmodel": ("tensorflow",),
     "words": ("platform", "python"),
 }
@@ -31,7 +29,6 @@ FIRST: dict[str, Target] = {
     "adapter": "transformers",
     "merged": "transformers",
     "gguf": "llama.cpp",
-    "keras": "tensorflow",
     "savedmodel": "tensorflow",
     "words": "python",
 }

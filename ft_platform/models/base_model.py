@@ -20,7 +20,6 @@ from ft_platform.models import characters, model_sources
 from ft_platform.models.folder_hash import folder_sha256, weights_of
 from ft_platform.models.gguf import converted_folder
 from ft_platform.models.guards.model_folder import SafeFolder, require_fitting_sizes, require_safe_folder
-from ft_platform.models.keras_preset import converted_preset, is_preset, preset_sha256
 from ft_platform.models.quiet import quiet_transformers
 from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings
 from ft_platform.settings.environment import Environment
@@ -30,6 +29,7 @@ Unpinned = Literal["warn", "refuse"]
 COMMIT = re.compile(r"^[0-9a-f]{40}$")
 CONVERTED = "converted.json"
 """In the folder of seals: name of a converted folder -> its hash."""
+OF_KERAS = ("model.weights.h5", "model.weights.json")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -39,8 +39,7 @@ class ResolvedModel:
 
     Attributes:
         folder: transformers folder with safetensors weights and a tokenizer.
-        weights_sha256: hash of the weights as they were delivered (the GGUF file, the safetensors files, or the Keras
-            preset).
+        weights_sha256: hash of the weights as they were delivered (the GGUF file, or the safetensors files).
         uri: where it came from, as in the settings.
         folder_sha256: hash of all that is loaded from the folder: weights, configuration, tokenizer, templates.
         is_converted: whether the folder was made here, from the weights as they were delivered.
@@ -113,8 +112,6 @@ def resolve(
         )
     if found.is_file():
         folder, loaded = converted_folder(found, digest, cache, noted)
-    elif is_preset(found):
-        folder, loaded = converted_preset(found, digest, cache, require_safe_folder, noted)
     else:
         folder, loaded = found, folder_sha256(found, digest)
     safe = require_safe_folder(folder, settings.uri)
@@ -135,16 +132,19 @@ def _require_pinned(settings: BaseModelSettings, unpinned: Unpinned) -> None:
 
 
 def weights_sha256(path: Path) -> str:
-    """Hash of a weights file, of all safetensors files of a folder, or of a Keras preset with its tokenizer.
+    """Hash of a weights file, or of all safetensors files of a folder.
 
     Raises:
         BaseModelError: the folder holds no safetensors weights.
     """
     if path.is_file():
         return sha256_file(path)
-    if is_preset(path):
-        return preset_sha256(path)
     if not any(path.glob("*.safetensors")):
+        if any((path / name).is_file() for name in OF_KERAS):
+            raise BaseModelError(
+                f"base_model.uri {path} is a Keras preset, which is not read any more",
+                "Write it for transformers with export_to_transformers of KerasHub, and name that folder",
+            )
         pickled = sorted(p.name for p in path.iterdir() if p.suffix in PICKLED)
         found = (
             f"only pickled weights ({', '.join(pickled)}), which can run code when loaded" if pickled else "no weights"

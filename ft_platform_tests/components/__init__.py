@@ -195,14 +195,9 @@ COMPONENTS = {
         ),
     ),
     "tensorflow": Component(
-        "TensorFlow and KerasHub, which write and answer exported models, and presets that become base models",
+        "TensorFlow and KerasHub, which write and answer exported models",
         "extra `keras`, here or in the environment of `FT_TENSORFLOW_PYTHON`",
-        (
-            "ft_platform/exporting",
-            "ft_platform/models/keras_preset.py",
-            "ft_platform/models/keras_process.py",
-            "ft_platform/models/keras_program.py",
-        ),
+        ("ft_platform/exporting",),
     ),
     "transformers_4": Component(
         "transformers 4.57, which loads a merged export",

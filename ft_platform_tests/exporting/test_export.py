@@ -406,7 +406,7 @@ def test_what_the_files_of_a_checkpoint_refuse_is_refused_before_a_program_is_st
     monkeypatch.setenv("FT_DEFS", str(case.environment.defs))
     monkeypatch.setenv("FT_TRACKING_URI", "none")
     monkeypatch.setattr(subprocess, "run", lambda *given, **options: pytest.fail("a program was started"))
-    for form in ("merged", "gguf", "keras"):
+    for form in ("merged", "gguf"):
         assert cli.main(["export", "complaints", "--as", form]) == 1
         assert f"a label head cannot be exported as {form}" in capfd.readouterr().err
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from ft_platform.errors import ExportRefused, MissingExtra
-from ft_platform.exporting import keras_files
+from ft_platform.exporting import keras_files, keras_process
 from ft_platform.exporting.keras_support import problem, readable
-from ft_platform.models import keras_process
 
 LLAMA = {
     "model_type": "llama",
@@ -53,16 +52,11 @@ def test_a_stretched_rope_is_written_where_kerashub_looks_for_it():
     assert readable(LLAMA, label_head=True)["rope_scaling"] is None
 
 
-def test_tied_embeddings_are_refused_as_keras():
-    with pytest.raises(ExportRefused, match=r"KerasHub 0\.32 cannot read a model\.keras back.*--as savedmodel"):
-        keras_files.require_convertible(LLAMA | {"tie_word_embeddings": True}, "keras")
-
-
 def test_without_tensorflow_the_error_names_extra_and_variable(monkeypatch):
     monkeypatch.delenv(keras_process.PYTHON, raising=False)
     monkeypatch.setattr(keras_process, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"FT_TENSORFLOW_PYTHON.*ft-platform\[keras\]"):
-        keras_files.require_convertible(LLAMA, "keras")
+        keras_files.require_convertible(LLAMA)
     monkeypatch.setenv(keras_process.PYTHON, "/nowhere/python")
     with pytest.raises(MissingExtra, match=r"/nowhere/python cannot be started.*ft-platform\[keras\]"):
         keras_files.run_program("convert", {})

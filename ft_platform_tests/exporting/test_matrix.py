@@ -18,7 +18,6 @@ WORKS = [
     ("label_head", "adapter", "transformers"),
     *itertools.product(("label_head", "written_label", "open_answer"), ("savedmodel",), ("tensorflow",)),
     *itertools.product(("words",), ("words",), ("platform", "python")),
-    *itertools.product(("written_label", "open_answer"), ("keras",), ("tensorflow",)),
     *itertools.product(("written_label", "open_answer"), ("adapter", "merged"), ("platform", "transformers", "vllm")),
     *itertools.product(("written_label", "open_answer"), ("gguf",), ("platform", "llama.cpp", "ollama")),
 ]

@@ -76,6 +76,12 @@ def test_pickled_weights_are_refused(model, tmp_path, name):
         resolve(settings(model), tmp_path)
 
 
+def test_a_keras_preset_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    (tmp_path / "model.weights.h5").write_bytes(b"weights")
+    with pytest.raises(BaseModelError, match=r"is a Keras preset.*export_to_transformers"):
+        weights_sha256(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("values", "named"),
     [

@@ -17,8 +17,7 @@ PROGRAM = Path(__file__).with_name("keras_program.py")
 PYTHON = "FT_TENSORFLOW_PYTHON"
 """Variable that names the Python of another environment with the extra `keras`."""
 MOST_OFF_LOGIT = 0.002
-"""Largest difference of a logit in float32 between PyTorch and TensorFlow, either way (tests: below 0.0001 with tiny
-models)."""
+"""Largest difference of a logit in float32 between PyTorch and TensorFlow (tests: below 0.0001 with tiny models)."""
 
 
 def tensorflow_python() -> str:

@@ -21,8 +21,8 @@ INPUTS = ("token_ids", "padding_mask")
 Logits = Callable[[dict[str, Any]], Any]
 
 
-def convert(folder: str, out: str, form: str, task: str, epsilon: float, labels: int) -> dict[str, Any]:
-    """Writes a transformers folder as `model.keras` or as a SavedModel.
+def convert(folder: str, out: str, task: str, epsilon: float, labels: int) -> dict[str, Any]:
+    """Writes a transformers folder as a SavedModel.
 
     Args:
         task: name of KerasHub's class.
@@ -37,10 +37,7 @@ def convert(folder: str, out: str, form: str, task: str, epsilon: float, labels:
         scored.kernel.assign(_tensor(Path(folder), "lm_head.weight").T)
     else:
         model = getattr(keras_hub.models, task)(backbone=backbone, preprocessor=None)
-    if form == "keras":
-        model.save(Path(out) / "model.keras")
-    else:
-        _save_for_serving(model, labels, str(Path(out) / "model" / "1"))
+    _save_for_serving(model, labels, str(Path(out) / "model" / "1"))
     return {}
 
 
@@ -75,37 +72,6 @@ def _tensor(folder: Path, name: str) -> Any:
     raise KeyError(name)
 
 
-def from_preset(
-    preset: str,
-    family: str,
-    settings: dict[str, Any],
-    tokenizer: dict[str, Any],
-    out: str,
-    tokens: list[list[int]],
-    texts: list[str],
-    logits: str,
-) -> dict[str, Any]:
-    """Writes a Keras preset as a transformers folder, and says what it answers and how it cuts texts.
-
-    Args:
-        family: `Llama3` of `Llama3Backbone`.
-        settings, tokenizer: arguments of its backbone and its tokenizer, checked by the platform.
-        tokens: token ids, for which `logits`, an .npy, is written. Shape `(texts, tokens)`.
-    """
-    classes, folder = keras_hub.models, Path(preset)
-    backbone = getattr(classes, f"{family}Backbone")(**settings, dtype="float32")
-    weights = folder / "model.weights.h5"
-    backbone.load_weights(weights if weights.is_file() else folder / "model.weights.json")
-    words = getattr(classes, f"{family}Tokenizer")(**tokenizer)
-    words.load_assets(str(folder / "assets" / "tokenizer"))
-    preprocessor = getattr(classes, f"{family}CausalLMPreprocessor")(words)
-    model = getattr(classes, f"{family}CausalLM")(backbone=backbone, preprocessor=preprocessor)
-    model.export_to_transformers(out)
-    ids = np.array(tokens, np.int32)
-    np.save(logits, np.array(model({"token_ids": ids, "padding_mask": np.ones_like(ids)})))
-    return {"texts": [[int(one) for one in np.array(words(text))] for text in texts]}
-
-
 def answer(model: str, texts: str, out: str) -> dict[str, Any]:
     """Asks a model, read from disk.
 
@@ -115,7 +81,7 @@ def answer(model: str, texts: str, out: str) -> dict[str, Any]:
 
     Writes `last.npy` (questions, outputs), `scores.npy` and `best.npy`, each in the order of the texts.
     """
-    every, last = _loaded(Path(model))
+    every, last = _loaded(model)
     given = np.load(texts)
     cut = np.split(given["ids"], np.cumsum(given["lengths"])[:-1])
     starts = given["starts"]
@@ -143,18 +109,9 @@ def answer(model: str, texts: str, out: str) -> dict[str, Any]:
     return {}
 
 
-def _loaded(path: Path) -> tuple[Logits, Logits]:
+def _loaded(path: str) -> tuple[Logits, Logits]:
     """Functions for the logits after each token `(texts, tokens, outputs)`, and after each text `(texts, outputs)`."""
-    if path.suffix == ".keras":
-        model: Any = keras.saving.load_model(path)
-        every = tf.function(lambda given: model(given), reduce_retracing=True)
-
-        def after_texts(given: dict[str, Any]) -> Any:
-            ends = given["padding_mask"].sum(axis=1) - 1
-            return every(given).numpy()[np.arange(len(ends)), ends]
-
-        return lambda given: every(given).numpy(), after_texts
-    signatures = tf.saved_model.load(str(path)).signatures
+    signatures = tf.saved_model.load(path).signatures
     every, last = signatures["every_token"], signatures["serving_default"]
 
     def asked(signature: Any) -> Logits:
@@ -194,7 +151,7 @@ def main() -> None:
     if asked["threads"]:
         tf.config.threading.set_intra_op_parallelism_threads(asked["threads"])
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    step = {"convert": convert, "answer": answer, "from_preset": from_preset}[asked["step"]]
+    step = {"convert": convert, "answer": answer}[asked["step"]]
     told = step(**asked["arguments"])
     Path(asked["result"]).write_text(json.dumps({**told, "versions": versions()}), encoding="utf-8")
 
