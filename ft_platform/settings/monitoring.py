@@ -1,8 +1,8 @@
 """What is noted of requests to a served model, and what is watched in them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ft_platform.settings.alerting import ChannelName
 from ft_platform.settings.section import Section
@@ -58,11 +58,8 @@ class TrafficLog(Section):
             " What is new in it is read every minute."
         ),
     )
-    format: Literal["otel", "vllm", "hf_endpoint", "sagemaker"] = Field(
-        description=(
-            "`otel`: spans of OpenTelemetry as JSON lines. `vllm`, `hf_endpoint`: spans of vLLM, or its log as JSON"
-            " lines. `sagemaker`: what data capture writes."
-        )
+    format: Literal["otel", "jsonl"] = Field(
+        description="`otel`: spans of OpenTelemetry as JSON lines. `jsonl`: a request a line (docs/how_to/traffic.md)."
     )
     target: TargetName = Field(
         description="One of `serving.targets`: its deployments say which release answered a request."
@@ -73,6 +70,13 @@ class TrafficLog(Section):
         max_length=200,
         description="What the log calls the model; requests to others are left out. Default: as the target does.",
     )
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def is_still_read(cls, value: Any) -> Any:
+        if value in ("vllm", "hf_endpoint", "sagemaker"):
+            raise ValueError(f"`{value}` is not read any more: write its requests as `jsonl` (docs/how_to/traffic.md)")
+        return value
 
 
 Watched = Literal[

@@ -147,8 +147,7 @@ class SageMakerTarget(Costs):
         default=None,
         pattern=r"^s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9](/[^\s]*)?$",
         max_length=512,
-        description="Where SageMaker writes every request and answer (data capture), with their texts; then"
-        " `monitoring.logs` can read them. Default: nowhere.",
+        description="Where SageMaker writes every request and answer (data capture), with texts. Default: nowhere.",
     )
     canary_percent: int | None = Field(
         default=None,

@@ -1,13 +1,10 @@
 """What logs of other servers tell of requests: a line in, the requests in it out.
 
-Forms, as they were looked up in November 2026: spans with OpenTelemetry's attributes for generative AI
-(github.com/open-telemetry/semantic-conventions-genai, docs/gen-ai/gen-ai-spans.md) in OTLP's JSON, one message a line
-(opentelemetry.io, "OTLP File Exporter"); spans and JSON log of vLLM 0.32 as it writes them; SageMaker's data capture
-(docs.aws.amazon.com, "Capture data from real-time endpoint"). Whatever a line holds, reading it raises `Damaged` or
-nothing, and no text of it gets into a message."""
+Forms: spans with OpenTelemetry's attributes for generative AI (github.com/open-telemetry/semantic-conventions-genai,
+docs/gen-ai/gen-ai-spans.md, November 2026) in OTLP's JSON, one message a line (opentelemetry.io, "OTLP File Exporter");
+and our own, a request a line (docs/how_to/traffic.md), into which other logs are written. Whatever a line holds, reading
+it raises `Damaged` or nothing, and no text of it gets into a message."""
 
-import ast
-import base64
 import json
 import math
 import re
@@ -17,19 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ft_platform.serving.api.noting import LONGEST_RIGHT, Rights
-from ft_platform.serving.protocol import TRIAL_ID
 
 Messages = list[dict[str, str]]
 OPERATIONS = ("chat", "text_completion", "generate_content")
 """Values of `gen_ai.operation.name` that are requests to a model; others are tools, agents, embeddings."""
-VLLM_SPAN = "llm_request"
-VLLM_ANSWER = re.compile(
-    r"Generated response (\S{1,512})(?: \(streaming complete\))?: output:"
-    r" ('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"), finish_reason: (\S{1,100})",
-    re.DOTALL,
-)
-"""With `--enable-log-requests --enable-log-outputs`; the output is a literal of Python. Parts of a streamed answer have
-another mark, and count only as the whole."""
 NAME = re.compile(r"[\w.:@/+-]{1,200}")
 MOST_TOKENS = 10**9
 MOST_SECONDS = 10.0**6
@@ -52,7 +40,7 @@ class Logged:
 
     Attributes:
         id: as the server calls it, or its log.
-        at: when it came; of vLLM's log when it was answered.
+        at: when it came.
         model: as the request calls it.
         messages: None too where some of it is no text.
         answers: text and why it ended; empty if the log has no texts.
@@ -91,39 +79,24 @@ def _otel(line: bytes) -> Found:
     yield from _spans(_json(line))
 
 
-def _vllm(line: bytes) -> Found:
-    if not line.startswith(b"{"):
-        return  # what programs beside vLLM write
+def _jsonl(line: bytes) -> Found:
     told = _json(line)
-    if "message" not in told:
-        yield from _spans(told)
-    elif found := VLLM_ANSWER.fullmatch(told["message"]):
-        at = datetime.strptime(told["asctime"], "%Y-%m-%d %H:%M:%S,%f").replace(tzinfo=UTC)
-        reason = "" if found[3] == "streaming_complete" else _name(found[3]) or ""
-        yield Logged(found[1], at, answers=((ast.literal_eval(found[2]), reason),))
-
-
-def _sagemaker(line: bytes) -> Found:
-    told = _json(line)
-    event, captured = told["eventMetadata"], told["captureData"]
-    asked, answered = (_payload(captured.get(name)) for name in ("endpointInput", "endpointOutput"))
-    usage, error = _mapping(answered.get("usage")), answered.get("error")
-    choices = [_mapping(one) for one in _list(answered.get("choices"))]
-    texts = [(_mapping(one.get("message")).get("content"), _name(one.get("finish_reason")) or "") for one in choices]
+    at, error, said = datetime.fromisoformat(told["at"]), told.get("error"), _mapping(told.get("metadata"))
+    if at.tzinfo is None:
+        raise Damaged
     yield Logged(
-        _id(answered.get("id") or event.get("inferenceId") or event["eventId"]),
-        datetime.fromisoformat(event["inferenceTime"]).astimezone(UTC),
-        _name(asked.get("model")),
-        status=OK if error is None else _status(_mapping(error).get("code")),
-        code="" if error is None else _name(_mapping(error).get("type")) or "error",
-        prompt_tokens=_tokens(usage.get("prompt_tokens")),
-        cached_tokens=_tokens(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
-        completion_tokens=_tokens(usage.get("completion_tokens")),
-        messages=_conversation(asked.get("messages"), "content", "text"),
-        answers=_answers(texts),
-        rights=_rights(_mapping(asked.get("metadata")).get),
-        said=_mapping(asked.get("metadata")),
-        is_trial=str(event.get("inferenceId")).startswith(TRIAL_ID),
+        _id(told["id"]),
+        at.astimezone(UTC),
+        _name(told.get("model")),
+        status=OK if error is None else _status(told.get("status")),
+        code="" if error is None else _name(error) or "error",
+        **{name: _seconds(told.get(name)) for name in ("seconds", "first_seconds")},
+        **{name: _tokens(told.get(name)) for name in ("prompt_tokens", "cached_tokens", "completion_tokens")},
+        messages=_conversation(told.get("messages"), "content", "text"),
+        answers=_answers([(one["text"], _name(one.get("reason")) or "") for one in _list(told.get("answers"))]),
+        rights=_rights(said.get),
+        said=said,
+        is_trial=told.get("trial") is True,
     )
 
 
@@ -144,15 +117,6 @@ def _span(span: Mapping[str, Any]) -> Logged | None:
     at = datetime.fromtimestamp(start, UTC)
     if has.get("gen_ai.operation.name") in OPERATIONS:
         return _by_conventions(span, has, at, end - start)
-    if span.get("name") == VLLM_SPAN and "gen_ai.request.id" in has:
-        return Logged(
-            _id(has["gen_ai.request.id"]),
-            at,
-            seconds=_seconds(has.get("gen_ai.latency.e2e")),
-            first_seconds=_seconds(has.get("gen_ai.latency.time_to_first_token")),
-            prompt_tokens=_tokens(has.get("gen_ai.usage.prompt_tokens")),
-            completion_tokens=_tokens(has.get("gen_ai.usage.completion_tokens")),
-        )
     return None
 
 
@@ -215,18 +179,6 @@ def _json(line: bytes | str) -> dict[str, Any]:
 def _structured(value: Any) -> Any:
     """An attribute that may be recorded as JSON text."""
     return json.loads(value) if isinstance(value, str) else value
-
-
-def _payload(part: Any) -> dict[str, Any]:
-    """Body of a request or an answer; nothing where it is none in JSON, e.g. CSV or a stream."""
-    told: Any = _mapping(part)
-    data = told.get("data")
-    if told.get("encoding") == "BASE64":
-        data = base64.b64decode(data, validate=True)
-    try:
-        return _json(data) if data else {}
-    except ValueError:
-        return {}
 
 
 def _conversation(told: Any, inside: str, words: str) -> Messages | None:
@@ -294,9 +246,4 @@ def _seconds(value: Any) -> float | None:
     raise Damaged
 
 
-READERS: dict[str, Callable[[bytes], Found]] = {
-    "otel": _otel,
-    "vllm": _vllm,
-    "hf_endpoint": _vllm,  # the target `hf_endpoint` runs vLLM
-    "sagemaker": _sagemaker,
-}
+READERS: dict[str, Callable[[bytes], Found]] = {"otel": _otel, "jsonl": _jsonl}

@@ -1,7 +1,5 @@
-"""Lines of logs, made up, in the form in which vLLM 0.32 was seen to write them, and the others' documentation shows
-them. Nobody in them exists."""
+"""Lines of logs, made up. Nobody in them exists."""
 
-import base64
 import json
 from datetime import datetime
 from typing import Any
@@ -82,61 +80,17 @@ def rights(subject: str = "customer-1", purpose: str = "to improve routing") -> 
     return {"subject": subject, "consent": "yes", "purpose": purpose}
 
 
-def vllm_span(name: str, at: datetime, **has: Any) -> dict[str, Any]:
+def noted(number: int, at: datetime, answer: Any = "Card", **more: Any) -> str:
+    """A line of `jsonl`."""
     told = {
-        "gen_ai.latency.time_to_first_token": 0.018,
-        "gen_ai.latency.e2e": 0.036,
-        "gen_ai.latency.time_in_queue": 3.1e-05,
-        "gen_ai.usage.prompt_tokens": 64,
-        "gen_ai.usage.completion_tokens": 8,
-        "gen_ai.request.id": name,
-        "gen_ai.request.top_p": 1.0,
-        "gen_ai.request.max_tokens": 8,
-        "gen_ai.request.n": 1,
-    }
-    return span("llm_request", at, told | has, kind=2)
-
-
-def vllm_log(at: datetime, message: str) -> str:
-    told = {
-        "asctime": at.strftime("%Y-%m-%d %H:%M:%S,123"),
-        "levelname": "INFO",
-        "name": "vllm.entrypoints.serve.utils.request_logger",
-        "processName": "MainProcess",
-        "process": 27,
-        "message": message,
-        "vllm_process_name": "APIServer",
-    }
-    return json.dumps(told)
-
-
-def vllm_answer(name: str, at: datetime, text: str, mark: str = "", reason: str = "stop") -> str:
-    return vllm_log(at, f"Generated response {name}{mark}: output: {text!r}, finish_reason: {reason}")
-
-
-def captured(
-    number: int,
-    at: datetime,
-    answer: Any = "Card",
-    encoding: str = "JSON",
-    metadata: dict[str, Any] | None = None,
-    **event: str,
-) -> str:
-    asked = {"model": "tests", "messages": [{"role": "user", "content": TEXT}], "metadata": metadata or {}}
-    answered = {
         "id": f"chatcmpl-{number:032x}",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 40, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 8}},
+        "at": at.isoformat(),
+        "model": "tests",
+        "seconds": 0.5,
+        "prompt_tokens": 40,
+        "cached_tokens": 8,
+        "completion_tokens": 3,
+        "messages": [{"role": "user", "content": TEXT}],
+        "answers": [{"text": answer, "reason": "stop"}],
     }
-
-    def part(mode: str, body: Any) -> dict[str, Any]:
-        data = json.dumps(body)
-        data = base64.b64encode(data.encode()).decode() if encoding == "BASE64" else data
-        return {"observedContentType": "application/json", "mode": mode, "data": data, "encoding": encoding}
-
-    told = {
-        "captureData": {"endpointInput": part("INPUT", asked), "endpointOutput": part("OUTPUT", answered)},
-        "eventMetadata": {"eventId": f"{number:032x}", "inferenceTime": at.strftime("%Y-%m-%dT%H:%M:%SZ"), **event},
-        "eventVersion": "0",
-    }
-    return json.dumps(told)
+    return json.dumps(told | more)

@@ -21,20 +21,16 @@ from ft_platform.monitoring.traffic.logs import in_words, read_logs
 from ft_platform.monitoring.traffic.request_ids import hashed
 from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.serving.api.noting import drawn
-from ft_platform.serving.protocol import TRIAL_ID
 from ft_platform.settings.environment import Environment
 from ft_platform.sources.source_file import SourceFile
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.monitoring.traffic.log_lines import (
     TEXT,
-    captured,
     chat,
+    noted,
     otlp,
     rights,
     span,
-    vllm_answer,
-    vllm_log,
-    vllm_span,
 )
 from ft_platform_tests.tables import use_case
 
@@ -184,49 +180,13 @@ def test_the_release_is_the_one_that_was_deployed_then(place: Place) -> None:
     assert [[answer["decision"] for answer in one["answers"]] for one in rows] == [[], [None], ["Theft"]]
 
 
-def test_vllm_tells_tokens_and_seconds_in_spans(tmp_path: Path) -> None:
-    place = of_format(tmp_path, "vllm", **CAPTURE)
-    place.write(otlp(span("Load model", AT, {}), vllm_span("chatcmpl-841906f8ea426883", AT)))
-    assert place.read() == {"added": 1}
-    (row,) = place.rows()
-    assert row["request_id"] == hashed("chatcmpl-841906f8ea426883") and row["model"] is None and row["release"] == "r1"
-    assert (row["seconds"], row["first_seconds"], row["prompt_tokens"], row["completion_tokens"]) == (
-        0.036,
-        0.018,
-        64,
-        8,
-    )
-    assert (row["answers"], row["captured"], row["characters"]) == ([], False, None)
-
-
-@pytest.mark.parametrize("log_format", ["vllm", "hf_endpoint"])
-def test_vllm_tells_answers_in_its_log(tmp_path: Path, log_format: str) -> None:
-    place = of_format(tmp_path, log_format, **CAPTURE)
-    tricky = 'It\'s "Student loan",\nfinish_reason: length'
-    place.write(
-        "INFO:     Started server process [1]",
-        vllm_log(AT, "Application startup complete."),
-        vllm_log(AT, "Received request chatcmpl-1: params: SamplingParams(n=1), lora_request: None."),
-        vllm_answer("chatcmpl-00000001", AT, tricky),
-        vllm_answer("chatcmpl-00000002", AT, "Lo", " (streaming delta)", "None"),
-        vllm_answer("chatcmpl-00000002", AT, "Loan", " (streaming complete)", "streaming_complete"),
-    )
-    assert place.read() == {"added": 2}
-    answers = {one["request_id"]: one["answers"][0] for one in place.rows()}
-    first, second = (answers[hashed(f"chatcmpl-0000000{number}")] for number in (1, 2))
-    assert (first["decision"], first["reason"]) == ("Student loan", "stop")
-    assert (second["decision"], second["reason"]) == ("Loan", "")
-    assert not place.rows("texts"), "the log says no rights"
-
-
-@pytest.mark.parametrize("encoding", ["JSON", "BASE64"])
-def test_what_sagemaker_captured_becomes_a_row(tmp_path: Path, encoding: str) -> None:
-    place = of_format(tmp_path, "sagemaker", **CAPTURE)
-    place.write(captured(1, AT, encoding=encoding, metadata=rights()), captured(2, AT, "no idea", encoding))
+def test_a_line_of_our_own_form_becomes_a_row(tmp_path: Path) -> None:
+    place = of_format(tmp_path, "jsonl", **CAPTURE)
+    place.write(noted(1, AT, metadata=rights()), noted(2, AT, "no idea"))
     assert place.read() == {"added": 2, "texts": 1}
     first, second = place.rows()
     assert (first["prompt_tokens"], first["cached_tokens"], first["completion_tokens"]) == (40, 8, 3)
-    assert first["seconds"] is None and first["request_id"] == f"chatcmpl-{1:032x}"
+    assert (first["seconds"], first["request_id"], first["release"]) == (0.5, f"chatcmpl-{1:032x}", "r1")
     assert [one["answers"][0]["decision"] for one in (first, second)] == ["Card", None]
     assert json.loads(place.rows("texts")[0]["conversations"]) == [[{"role": "user", "content": TEXT}]]
 
@@ -235,32 +195,22 @@ def test_a_log_tells_sensitive_features_as_a_request_does(place: Place, tmp_path
     said = {**rights(), "region": "north", "ticket": "4711"}
     place.write(otlp(chat(7, AT, "'card'.", **{f"ft.{name}": value for name, value in said.items()})))
     (tmp_path / "other").mkdir()
-    other = of_format(tmp_path / "other", "sagemaker", **CAPTURE)
-    other.write(captured(1, AT, metadata=said))
+    other = of_format(tmp_path / "other", "jsonl", **CAPTURE)
+    other.write(noted(1, AT, metadata=said))
     for one in (place, other):
         assert one.read() == {"added": 1, "texts": 1}
         assert one.rows("texts")[0]["features"] == '{"region": "north"}'
 
 
-def test_what_the_platform_asks_at_sagemaker_is_a_trial(tmp_path: Path) -> None:
-    place = of_format(tmp_path, "sagemaker", **CAPTURE)
-    place.write(captured(1, AT, metadata=rights(), inferenceId=f"{TRIAL_ID}1"), captured(2, AT, inferenceId="mine"))
-    assert place.read() == {"added": 2} and [one["trial"] for one in place.rows()] == [True, False]
-
-
-def test_what_is_no_chat_is_a_request_all_the_same(tmp_path: Path) -> None:
-    place = of_format(tmp_path, "sagemaker", **CAPTURE)
-    stream, failed, csv = (json.loads(captured(number, AT, metadata=rights())) for number in (1, 2, 3))
-    stream["captureData"]["endpointOutput"]["data"] = 'data: {"id": "chatcmpl-1"}\n\ndata: [DONE]\n'
-    error = {"error": {"message": TEXT, "type": "BadRequestError", "code": 400}}
-    failed["captureData"]["endpointOutput"]["data"] = json.dumps(error)
-    csv["captureData"] = {"endpointInput": {"data": "1,2", "encoding": "CSV"}}
-    place.write(*map(json.dumps, (stream, failed, csv)))
+def test_trials_and_failures_are_requests_without_texts(tmp_path: Path) -> None:
+    place = of_format(tmp_path, "jsonl", **CAPTURE)
+    about = {"metadata": rights()}
+    failed = {**about, "error": TEXT, "status": 400, "answers": []}
+    place.write(noted(1, AT, trial=True, **about), noted(2, AT, **failed), noted(3, AT, **about, answers=None))
     assert place.read() == {"added": 3}
-    rows = {one["request_id"]: one for one in place.rows()}
-    found = [rows[hashed(f"{number:032x}")] for number in (1, 2, 3)]
-    assert [(one["status"], one["code"]) for one in found] == [(200, ""), (400, "BadRequestError"), (200, "")]
-    assert all(one["answers"] == [] and not one["captured"] for one in found)
+    rows = place.rows()
+    assert [one["trial"] for one in rows] == [True, False, False]
+    assert [(one["status"], one["code"]) for one in rows] == [(200, ""), (400, "error"), (200, "")]
 
 
 def test_a_file_that_grows_is_read_from_where_it_was_left(place: Place) -> None:
@@ -385,8 +335,8 @@ def test_texts_are_kept_only_as_the_use_case_allows(tmp_path: Path) -> None:
 
 
 def test_by_default_no_text_is_kept(tmp_path: Path) -> None:
-    place = of_format(tmp_path, "sagemaker")
-    place.write(captured(1, AT, metadata=rights()))
+    place = of_format(tmp_path, "jsonl")
+    place.write(noted(1, AT, metadata=rights()))
     assert place.read() == {"added": 1} and place.rows()[0]["share"] == 0.0 and not place.rows("texts")
 
 
@@ -447,26 +397,16 @@ def test_half_a_surrogate_in_a_text_is_damaged(place: Place) -> None:
     assert place.read() == {"added": 1, "texts": 1, "damaged": 1} and len(place.rows("texts")) == 1
 
 
-@pytest.mark.parametrize("log_format", ["otel", "vllm", "sagemaker"])
+@pytest.mark.parametrize("log_format", ["otel", "jsonl"])
 def test_no_bytes_raise_anything_else(log_format: str) -> None:
     """Every line with each of its places overwritten."""
-    lines = {
-        "otel": otlp(chat(1, AT)),
-        "vllm": vllm_answer("chatcmpl-1", AT, "Card"),
-        "sagemaker": captured(1, AT, encoding="BASE64"),
-    }
+    lines = {"otel": otlp(chat(1, AT)), "jsonl": noted(1, AT)}
     whole = lines[log_format].encode()
     for place in range(len(whole)):
         for other in (b"[", b'"', b"\xff", b""):
             found = list(requests_in(log_format, whole[:place] + other + whole[place + 1 :]))
             assert len(found) <= 1
     assert isinstance(next(iter(requests_in(log_format, b"{"))), Damaged)
-
-
-def test_a_literal_that_is_no_text_is_not_evaluated(tmp_path: Path) -> None:
-    place = of_format(tmp_path, "vllm")
-    place.write(vllm_log(AT, "Generated response chatcmpl-1: output: '' + ('' * 10**9), finish_reason: stop"))
-    assert place.read() == {}
 
 
 def test_a_line_without_end_is_not_held_in_memory(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -511,7 +451,7 @@ def test_a_log_that_is_not_allowed_is_not_read(place: Place, monkeypatch: pytest
 
 def test_new_objects_of_a_bucket_are_read_and_others_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with s3_bucket("captures", monkeypatch) as s3:
-        place = Place(tmp_path, "sagemaker", "s3://captures/endpoint")
+        place = Place(tmp_path, "jsonl", "s3://captures/endpoint")
         place.deployed("r1", NOW - timedelta(days=9), LABELS)
 
         def put(name: str, *lines: str) -> None:
@@ -524,18 +464,19 @@ def test_new_objects_of_a_bucket_are_read_and_others_not(tmp_path: Path, monkeyp
             return local_path(self, *more)
 
         monkeypatch.setattr(SourceFile, "local_path", counted)
-        put("a", captured(1, AT), captured(2, AT))
+        put("a", noted(1, AT), noted(2, AT))
         assert place.read() == {"added": 2} and place.read() == {}
-        put("b", captured(3, AT, "Loan"))
+        put("b", noted(3, AT, "Loan"))
         assert place.read() == {"added": 1} and fetched == ["a.jsonl", "b.jsonl"]
-        put("a", captured(1, AT), captured(2, AT), captured(4, AT), '{"cut')
+        put("a", noted(1, AT), noted(2, AT), noted(4, AT), '{"cut')
         assert place.read() == {"added": 1, "known": 2, "damaged": 1} and place.read() == {}
         assert len(place.rows()) == 4
 
 
 def test_late_labels_find_requests_by_the_ids_of_other_servers(tmp_path: Path) -> None:
-    place = of_format(tmp_path, "vllm")
-    place.write(*(vllm_answer(f"chatcmpl-841906f8ea42688{number}", AT, "Card") for number in range(2)))
+    place = of_format(tmp_path, "jsonl")
+    ids = [f"chatcmpl-841906f8ea42688{number}" for number in range(2)]
+    place.write(*(noted(0, AT, id=name, seconds=None) for name in ids))
     place.read()
     file = tmp_path / "tickets.csv"
     file.write_text("id,label\nchatcmpl-841906f8ea426880,Card\nchatcmpl-841906f8ea426881,Loan\nchatcmpl-unknown,Card\n")
@@ -543,6 +484,12 @@ def test_late_labels_find_requests_by_the_ids_of_other_servers(tmp_path: Path) -
     assert told == {"rows": 3, "unknown": 1, "other_labels": 1, "added": 3}
     (day,) = summary(place.lake, "tests", 7)
     assert (day["requests"], day["judged"], day["right"], day["p50"]) == (2, 2, 0.5, None)
+
+
+@pytest.mark.parametrize("log_format", ["vllm", "hf_endpoint", "sagemaker"])
+def test_a_form_that_is_gone_is_refused_with_what_to_write(log_format: str) -> None:
+    with pytest.raises(ValueError, match=f"`{log_format}` is not read any more: write its requests as `jsonl`"):
+        use_case(monitoring={"logs": [{"uri": "logs", "format": log_format, "target": "far"}]})
 
 
 def test_a_log_of_a_target_that_is_not_there_is_refused() -> None:
