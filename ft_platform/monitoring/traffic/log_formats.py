@@ -2,8 +2,8 @@
 
 Forms: spans with OpenTelemetry's attributes for generative AI (github.com/open-telemetry/semantic-conventions-genai,
 docs/gen-ai/gen-ai-spans.md, November 2026) in OTLP's JSON, one message a line (opentelemetry.io, "OTLP File Exporter");
-and our own, a request a line (docs/how_to/traffic.md), into which other logs are written. Whatever a line holds, reading
-it raises `Damaged` or nothing, and no text of it gets into a message."""
+and our own, a request a line (docs/how_to/traffic.md), into which other logs are written. Whatever a line holds,
+reading it raises `Damaged` or nothing, and no text of it gets into a message."""
 
 import json
 import math
