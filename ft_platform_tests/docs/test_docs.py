@@ -77,7 +77,7 @@ def test_a_block_that_does_not_run_says_why_on_its_first_line():
         if block.info.endswith("no-run"):
             assert block.code.startswith("# "), f"{block.page.name}: {block.code}"
         else:
-            assert block.info in {*RUNNABLE, "yaml", "text", "nginx"}, f"{block.page.name}: {block.info!r}"
+            assert block.info in {*RUNNABLE, "yaml", "text", "json", "nginx"}, f"{block.page.name}: {block.info!r}"
 
 
 def test_every_ft_command_that_is_shown_is_one(monkeypatch):
