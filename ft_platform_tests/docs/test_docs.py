@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 from ft_platform.cli import COMMANDS, build_parser
+from ft_platform.monitoring.traffic.log_formats import requests_in
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "infra").rglob("*.md")])
@@ -57,14 +58,8 @@ def installation(tmp_path: Path) -> dict[str, str]:
 def test_the_code_blocks_of_a_page_run_one_after_the_other(page, installation, tmp_path):
     for block in blocks(page):
         if block.info in RUNNABLE:
-            done = subprocess.run(
-                [*RUNNABLE[block.info], block.code],
-                cwd=tmp_path,
-                env=installation,
-                capture_output=True,
-                text=True,
-                timeout=300,
-            )
+            command = [*RUNNABLE[block.info], block.code]
+            done = subprocess.run(command, cwd=tmp_path, env=installation, capture_output=True, text=True, timeout=300)
             assert done.returncode == 0, f"{block.code}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
@@ -78,6 +73,11 @@ def test_a_block_that_does_not_run_says_why_on_its_first_line():
             assert block.code.startswith("# "), f"{block.page.name}: {block.code}"
         else:
             assert block.info in {*RUNNABLE, "yaml", "text", "json", "nginx"}, f"{block.page.name}: {block.info!r}"
+
+
+def test_every_json_shown_is_a_request_that_the_reader_of_logs_takes():
+    shown = [block.code.replace("\n", "").encode() for block in ALL if block.info == "json"]
+    assert [request.messages is not None for line in shown for request in requests_in("jsonl", line)] == [True]
 
 
 def test_every_ft_command_that_is_shown_is_one(monkeypatch):
