@@ -170,7 +170,7 @@ ORDERS = {"random": False, "most_useful": True}
 
 def records_of(file: list[str] | None) -> list[tuple[str, str]]:
     if file is None:
-        from ft_platform.samples.feedback import sentences
+        from ft_platform.sources.samples.feedback import sentences
 
         return [(text, product) for _, product, _, text in sentences()]
     path, text, label = file

@@ -42,7 +42,7 @@ from ft_platform.privacy.evaluation import GoldText, read_gold, score
 from ft_platform.privacy.others import identifying, presidio
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 GOLD = Path("../shared/data/presidio_synth/synth_dataset_v2.json")
 WARM = 20

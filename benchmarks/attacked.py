@@ -8,12 +8,12 @@ import torch
 from sklearn.metrics import f1_score
 
 from ft_platform.models.label_head import head_of
-from ft_platform.privacy_attacks.difficulty import difficulties
-from ft_platform.privacy_attacks.membership import SideLosses, membership
-from ft_platform.settings.attacks import Attacks
 from ft_platform.training.batches import Row
 from ft_platform.training.loop import micro_batches
 from ft_platform.training.prepared import Prepared
+from ft_platform.training.privacy_attacks.difficulty import difficulties
+from ft_platform.training.privacy_attacks.membership import SideLosses, membership
+from ft_platform.use_case.settings.attacks import Attacks
 
 SIDES = ("train", "validation", "test")
 

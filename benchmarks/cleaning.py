@@ -44,9 +44,9 @@ from ft_platform.cleaning.batch import BatchCleaner
 from ft_platform.cleaning.clean import clean
 from ft_platform.cleaning.repair import repair
 from ft_platform.cleaning.unicode_repair import repair_unicode
-from ft_platform.engines.in_process import InProcess
 from ft_platform.lake.stage_table import Work
 from ft_platform.records.columns import contents, contents_sha256
+from ft_platform.records.engines.in_process import InProcess
 from ft_platform.records.rows import BATCH_ROWS, TableRows
 from ft_platform.records.schemas import raw_schema
 from ft_platform.use_case.named import NamedUseCase
@@ -236,7 +236,7 @@ def languages() -> dict[str, dict[str, float]]:
     """Shares of texts by length: kept, undetermined and wrongly removed where their language is the only one allowed,
     and removed where English is."""
     from ft_platform.cleaning.language import _identifier, share_of
-    from ft_platform.settings.cleaning import Cleaning
+    from ft_platform.use_case.settings.cleaning import Cleaning
 
     confidence = Cleaning().language_confidence
     identifier = _identifier()

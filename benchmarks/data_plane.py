@@ -188,8 +188,8 @@ def _memory(pid: int) -> tuple[int, int]:
 
 def run_platform(arguments: argparse.Namespace) -> dict[str, Any]:
     """The data stages on a file, in a fresh installation. In this process."""
-    from ft_platform.environment import load_environment
     from ft_platform.orchestration.execution import prepare_home, run_use_case
+    from ft_platform.use_case.environment import load_environment
 
     folder = arguments.source.parent
     write_use_case(folder / "defs" / "complaints", arguments.source, arguments)
@@ -265,12 +265,12 @@ def run_pandas(arguments: argparse.Namespace) -> dict[str, Any]:
     from sklearn.model_selection import GroupShuffleSplit
 
     from ft_platform.cleaning.repair import repair
-    from ft_platform.keys.key_ring import UseCaseKeys
+    from ft_platform.lake.keys.key_ring import UseCaseKeys
     from ft_platform.privacy.batch import replace_spans
     from ft_platform.privacy.operators import Operators
     from ft_platform.privacy.scan import Scanner
-    from ft_platform.settings.cleaning import Cleaning
-    from ft_platform.settings.privacy import Privacy
+    from ft_platform.use_case.settings.cleaning import Cleaning
+    from ft_platform.use_case.settings.privacy import Privacy
 
     memory = PeakMemory()
     memory.start()

@@ -130,7 +130,7 @@ def read(path: Path) -> Iterator[pa.Array]:
 
 
 def ours(folder: Path, rows: int) -> None:
-    from ft_platform.near_duplicates import find_near_duplicates_stream
+    from ft_platform.records.near_duplicates import find_near_duplicates_stream
 
     started = time.monotonic()
     found = find_near_duplicates_stream(lambda: read(folder / "texts.arrow"), rows, THRESHOLD, folder, "benchmark")
@@ -159,7 +159,7 @@ def datasketch(folder: Path, rows: int) -> None:
         original[row] = min(near, default=-1)
         index.insert(row, minhash)
     seconds = time.monotonic() - started
-    from ft_platform.near_duplicates import clusters
+    from ft_platform.records.near_duplicates import clusters
 
     np.savez(
         folder / "found.npz", original=original, cluster=clusters(rows, np.array(links, dtype=np.int64).reshape(-1, 2))

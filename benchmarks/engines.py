@@ -59,7 +59,7 @@ def run(folder: Path, engine: str, arguments: argparse.Namespace) -> dict[str, A
     from ft_platform.privacy.residual import residual
     from ft_platform.records.columns import contents_sha256
     from ft_platform.records.schemas import anonymized_schema, cleaned_schema
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
     from ft_platform_tests.privacy.anonymizing import key_in
     from ft_platform_tests.tables import table, use_case
 

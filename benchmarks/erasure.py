@@ -19,11 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.erasure.executing import erase_approved
 from ft_platform.erasure.requests import ask, decide
-from ft_platform.keys.key_ring import UseCaseKeys, pseudonym_key_place, read_key_ring
 from ft_platform.lake.inspection import inspect
+from ft_platform.lake.keys.key_ring import UseCaseKeys, pseudonym_key_place, read_key_ring
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.lake.store import Lake
@@ -32,9 +31,10 @@ from ft_platform.people.may import Permissions
 from ft_platform.people.person import named
 from ft_platform.privacy.pseudonyms import Pseudonyms
 from ft_platform.records.columns import MESSAGES, text_fields
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import create_pseudonym_key
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 
 ANA, BO = named("ana.ruiz@example.org"), named("bo.lund@example.org")
 NAME = "complaints"

@@ -77,8 +77,8 @@ class Bench:
         self.folder = folder
         self.defs = folder / "defs" / "complaint_routing" / "defs.yaml"
         self.defs.parent.mkdir(parents=True)
-        from ft_platform.environment import load_environment
-        from ft_platform.settings.environment import Environment
+        from ft_platform.use_case.environment import load_environment
+        from ft_platform.use_case.settings.environment import Environment
 
         shipped = Environment(home=folder).defs / "complaint_routing" / "defs.yaml"
         self.attributes = yaml.safe_load(shipped.read_text())

@@ -145,8 +145,8 @@ def measure_model(uri: str, prompts: int, repeats: int, cache: Path) -> dict[str
     from ft_platform.evaluation.systems.label_scoring import label_scores
     from ft_platform.models import base_model
     from ft_platform.models.rendering.renderer import Renderer
-    from ft_platform.settings.base_model import BaseModelSettings
     from ft_platform.use_case.schema import Task
+    from ft_platform.use_case.settings.base_model import BaseModelSettings
 
     model, tokenizer = base_model.load(base_model.resolve(BaseModelSettings(uri=uri), cache), "float32")
     renderer = Renderer(tokenizer, use_case().settings.task, LABELS)

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ft_platform.costs.fair_queue import Entry, in_order, used_lately, who_makes_room
-from ft_platform.settings.quotas import PRIORITIES, Queue, Quotas
+from ft_platform.use_case.settings.quotas import PRIORITIES, Queue, Quotas
 
 HOUR, DAY = 3600.0, 86_400.0
 DAYS, DEPARTMENTS, FLOODING = 30, 20, 3

@@ -32,8 +32,8 @@ from ft_platform.evaluation.similarities import hidden_states, matched_f1
 from ft_platform.models import base_model
 from ft_platform.models.rendering.text_tokens import TextTokens
 from ft_platform.models.sentence_encoder import SentenceEncoder
-from ft_platform.settings.base_model import BaseModelSettings
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.base_model import BaseModelSettings
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 GOLD = Path(__file__).parent.parent / "ft_platform_tests" / "evaluation" / "groundedness_gold.json"
 SUPPORTED, OTHERS = ("same_words", "other_words"), ("changed_fact", "negated", "invented")

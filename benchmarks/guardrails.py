@@ -28,17 +28,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.lake.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.batch import replace_spans
 from ft_platform.privacy.evaluation import NOT_IDENTIFYING, GoldText, half_of, read_gold
+from ft_platform.privacy.gold import AROUND, gold_texts
 from ft_platform.privacy.operators import Operators
 from ft_platform.privacy.scan import Scanner
-from ft_platform.samples.gold import AROUND, gold_texts
 from ft_platform.serving.guardrails.answer_scan import AnswerScan, Finder
 from ft_platform.serving.guardrails.parts import Parts
 from ft_platform.serving.guardrails.personal_data import PersonalData
 from ft_platform.serving.guardrails.restoring import Restoring
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 OPERATORS = ("pseudonym", "redact", "mask", "surrogate")
 LENGTHS = (100, 1_000, 8_000)

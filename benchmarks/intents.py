@@ -65,18 +65,18 @@ def write_questions(data: Path, file: Path, arguments: argparse.Namespace) -> No
 
 def measured(arguments: argparse.Namespace, home: Path, objective: str, log: logging.Logger) -> dict[str, Any]:
     """Every seed of one objective."""
-    from ft_platform.environment import create_pseudonym_key
     from ft_platform.evaluation.evaluate import Evaluator, ready_evaluator
     from ft_platform.evaluation.scores import FINE_TUNED, scores
     from ft_platform.evaluation.systems.majority import majority
     from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
-    from ft_platform.experiments.seed_figures import seed_figures
     from ft_platform.lake.gate import require_usable
     from ft_platform.models.adapter import with_adapter
     from ft_platform.orchestration.execution import run_use_case
-    from ft_platform.publishing.training import checkpoint_for
-    from ft_platform.settings.environment import Environment
+    from ft_platform.reporting.publishing.training import checkpoint_for
+    from ft_platform.training.experiments.seed_figures import seed_figures
+    from ft_platform.use_case.environment import create_pseudonym_key
     from ft_platform.use_case.file import load_use_case
+    from ft_platform.use_case.settings.environment import Environment
 
     environment = Environment(home=home, defs=DEFS, tracking_uri="none")
     create_pseudonym_key(environment)

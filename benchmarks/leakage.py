@@ -35,11 +35,11 @@ import numpy as np
 import pyarrow as pa
 from dedup import Texts
 
-from ft_platform.engines import engine_of
-from ft_platform.engines.in_process import InProcess
 from ft_platform.lake.stage_table import Work
-from ft_platform.near_duplicates import clusters
 from ft_platform.records.columns import MESSAGES
+from ft_platform.records.engines import engine_of
+from ft_platform.records.engines.in_process import InProcess
+from ft_platform.records.near_duplicates import clusters
 from ft_platform.records.rows import BATCH_ROWS, Rows, Spool, TableRows
 from ft_platform.records.schemas import anonymized_schema, splits_schema
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts

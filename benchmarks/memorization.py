@@ -102,12 +102,12 @@ def rows_for(copies: int, own_validation: bool) -> list[dict[str, Any]]:
 def measure(
     folder: Path, cache: Path, training: dict[str, Any], copies: int = 1, own_validation: bool = False
 ) -> dict[str, Any]:
-    from ft_platform.publishing.privacy import publish_privacy_report
-    from ft_platform.publishing.training import checkpoint_for
     from ft_platform.records.schemas import splits_schema
-    from ft_platform.settings.environment import Environment
+    from ft_platform.reporting.publishing.privacy import publish_privacy_report
+    from ft_platform.reporting.publishing.training import checkpoint_for
     from ft_platform.use_case.named import NamedUseCase
     from ft_platform.use_case.schema import UseCase
+    from ft_platform.use_case.settings.environment import Environment
     from ft_platform_tests.conftest import minimal_attributes
     from ft_platform_tests.tiny_models import usable_splits
 

@@ -36,7 +36,7 @@ from ft_platform.privacy.evaluation import GoldText, read_gold, score  # noqa: E
 from ft_platform.privacy.others import other  # noqa: E402
 from ft_platform.privacy.scan import Scanner  # noqa: E402
 from ft_platform.privacy.spans import Span  # noqa: E402
-from ft_platform.settings.privacy import Privacy  # noqa: E402
+from ft_platform.use_case.settings.privacy import Privacy  # noqa: E402
 
 SOURCES = REPOSITORY / "benchmarks" / "names_data" / "sources.json"
 DOCS = REPOSITORY / "docs" / "benchmarks" / "names.md"

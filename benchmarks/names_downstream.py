@@ -44,17 +44,17 @@ from benchmarks.names import REPOSITORY, Find, ours
 from benchmarks.recipe_tasks.__main__ import COMMITTED, differing
 from benchmarks.results import NotMeasured, kept, key_of
 from ft_platform.errors import MissingExtra
-from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.lake.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.batch import replace_spans
 from ft_platform.privacy.evaluation import GoldText, read_gold
 from ft_platform.privacy.names import common_words
 from ft_platform.privacy.operators import Operators
 from ft_platform.privacy.others import other
 from ft_platform.privacy.spans import resolve
-from ft_platform.privacy_attacks.canaries import exposure, mean_bits
-from ft_platform.privacy_attacks.extraction import Target, copied
-from ft_platform.privacy_attacks.shares import wilson
-from ft_platform.settings.privacy import Privacy
+from ft_platform.training.privacy_attacks.canaries import exposure, mean_bits
+from ft_platform.training.privacy_attacks.extraction import Target, copied
+from ft_platform.training.privacy_attacks.shares import wilson
+from ft_platform.use_case.settings.privacy import Privacy
 
 DOCS = REPOSITORY / "docs" / "benchmarks" / "names_downstream.md"
 SOURCES = {"en_wikigold": "formal", "en_uner_pud": "formal", "en_wnut17": "noisy", "en_emailcoref": "noisy"}
@@ -273,13 +273,13 @@ def rows_of(texts: Sequence[Anonymized]) -> list[dict[str, Any]]:
 
 def attacked(folder: Path, cache: Path, texts: Sequence[Anonymized]) -> tuple[list[Attack], float]:
     """Trains on the planted notes and attacks the model; the most bits that a name can have."""
-    from ft_platform.experiments.training_once import train_once
     from ft_platform.lake.opening import open_lake
     from ft_platform.models.kernels.packed_forward import continuation_log_probabilities
     from ft_platform.records.schemas import splits_schema
-    from ft_platform.settings.environment import Environment
+    from ft_platform.training.experiments.training_once import train_once
     from ft_platform.use_case.named import NamedUseCase
     from ft_platform.use_case.schema import UseCase
+    from ft_platform.use_case.settings.environment import Environment
     from ft_platform_tests.conftest import minimal_attributes
     from ft_platform_tests.tiny_models import usable_splits
 
@@ -348,9 +348,9 @@ def of_task(folder: Path, task: str, strictness: str, only_kept: bool = False) -
     """`{"records", "labels", "truth", "predicted", "replaced"}`: ids and labels of the test records, what the model
     answers, and the share of characters in all texts that is replaced."""
     from ft_platform.lake.opening import open_lake
-    from ft_platform.settings.environment import Environment
-    from ft_platform.settings.training import RECIPE
     from ft_platform.use_case.file import load_use_case, use_case_folder
+    from ft_platform.use_case.settings.environment import Environment
+    from ft_platform.use_case.settings.training import RECIPE
 
     home, cache = folder / f"home_{strictness}", folder / "cache"
     setting = {"privacy.strictness": strictness}
@@ -380,9 +380,9 @@ def of_task(folder: Path, task: str, strictness: str, only_kept: bool = False) -
 def _trained(lake: Any, environment: Any, use_case: Any, splits: Any) -> dict[str, Any]:
     from ft_platform.evaluation.evaluate import Evaluator
     from ft_platform.evaluation.outputs import LabelOutputs
-    from ft_platform.experiments.training_once import train_once
     from ft_platform.privacy.scan import Scanner
     from ft_platform.training.dataset import read_splits
+    from ft_platform.training.experiments.training_once import train_once
 
     _, prepared = train_once(lake, environment, use_case, splits)
     table = read_splits(lake, splits, ["text_characters"])
@@ -407,7 +407,7 @@ def compared(runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     from ft_platform.evaluation.intervals import figure
     from ft_platform.evaluation.metric import metric
     from ft_platform.evaluation.outputs import LabelOutputs
-    from ft_platform.settings.evaluation import Evaluation
+    from ft_platform.use_case.settings.evaluation import Evaluation
 
     balanced, strict = (runs[name] for name in STRICTNESS)
     if balanced["records"] != strict["records"]:

@@ -46,9 +46,9 @@ def prepared(arguments: argparse.Namespace) -> tuple[Any, Any, list[Any]]:
 
     from ft_platform.models import base_model
     from ft_platform.models.rendering.renderer import Renderer
-    from ft_platform.settings.base_model import BaseModelSettings
-    from ft_platform.settings.training import Training
     from ft_platform.use_case.schema import Task
+    from ft_platform.use_case.settings.base_model import BaseModelSettings
+    from ft_platform.use_case.settings.training import Training
 
     base = base_model.resolve(BaseModelSettings(uri=training.URI), arguments.cache)
     renderer = Renderer(base_model.load(base)[1], Task(kind="generation", instruction=training.INSTRUCTION))

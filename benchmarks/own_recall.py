@@ -34,14 +34,14 @@ from ft_platform.privacy.annotated import among_records
 from ft_platform.privacy.annotation_sample import draw
 from ft_platform.privacy.entities import default_entities
 from ft_platform.privacy.evaluation import NOT_IDENTIFYING, RIGHT_BESIDES, SAME_AS, GoldText, read_gold, score
+from ft_platform.privacy.gold import gold_texts
 from ft_platform.privacy.marked_record import Piece, answer_of, pieces_of
 from ft_platform.privacy.own_sample import OTHER, Answer, OwnSample, drawn
 from ft_platform.privacy.recall_floor import recall_on
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
 from ft_platform.records.rows import TableRows
-from ft_platform.samples.gold import gold_texts
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 DATA = Path("../shared/data")
 WORDS_PER_MINUTE, TAP_SECONDS, DECISION_SECONDS = 238, 1.3, 1.35

@@ -21,8 +21,8 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import Version
 from ft_platform.monitoring.day_reports import Accuracy, DayReport
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.reporting.test_home import BODY, decision, metrics

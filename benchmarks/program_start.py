@@ -39,7 +39,7 @@ def main():
     import torch, transformers, peft, pandas, matplotlib.figure
     told["imported"] = time.monotonic()
     from ft_platform.models import base_model
-    from ft_platform.settings.base_model import BaseModelSettings
+    from ft_platform.use_case.settings.base_model import BaseModelSettings
     base_model.load(base_model.resolve(BaseModelSettings(uri="{URI}"), Path(os.environ["FT_BENCHMARK_CACHE"])))
     told["loaded"] = time.monotonic()
     Path(os.environ["FT_BENCHMARK_TOLD"]).write_text(json.dumps(told))

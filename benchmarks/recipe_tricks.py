@@ -98,7 +98,7 @@ def measured(
     with_path: bool = False,
 ) -> dict[str, Any] | None:
     """One training, or what it came to before; None where nothing did and nothing is to be trained."""
-    from ft_platform.settings.training import RECIPE
+    from ft_platform.use_case.settings.training import RECIPE
 
     settings = {**variants(task)[variant], "seed": seed}
     key = hashlib.sha256(

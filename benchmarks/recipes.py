@@ -141,9 +141,9 @@ SYSTEMS = {
 
 def recipe_hash(kind: str) -> str:
     """Changes when `training.recipe: auto` chooses something else for tasks of a kind, or trains it otherwise."""
-    from ft_platform.settings.training import NEWER, RECIPE
     from ft_platform.training.recipe import Facts, recipe_for
     from ft_platform.use_case.schema import UseCase
+    from ft_platform.use_case.settings.training import NEWER, RECIPE
 
     settings = UseCase.model_validate({**SOME_CASE, **KINDS.get(kind, KINDS["written"])})
     facts = [Facts(rows, rows // 10, weights) for rows in (100, 1_000, 10_000, 100_000) for weights in WEIGHTS]
@@ -185,7 +185,7 @@ class Measurements:
     @staticmethod
     def _licences() -> set[str]:
         """Those of the default policy, and of the tasks."""
-        from ft_platform.settings.policy import ACCEPTED_LICENCES
+        from ft_platform.use_case.settings.policy import ACCEPTED_LICENCES
 
         return {*ACCEPTED_LICENCES, *(task["licence"] for task in json.loads(COMMITTED.read_text(encoding="utf-8")))}
 
@@ -246,8 +246,8 @@ class Measurements:
         return self._newest(task, stage, "search.json")["best"]["params"]
 
     def _newest(self, task: dict[str, Any], stage: str, name: str) -> dict[str, Any]:
-        from ft_platform.environment import load_environment
         from ft_platform.lake.opening import open_lake
+        from ft_platform.use_case.environment import load_environment
 
         os.environ |= self._where()
         lake = open_lake(load_environment())

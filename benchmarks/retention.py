@@ -20,16 +20,16 @@ import pyarrow.compute as pc
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.erasure import ANA, NAME, TABLES, batches, publish, use_case
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.erasure.retention import delete_due
 from ft_platform.erasure.retention_plan import plan_of
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.retention import Retention
+from ft_platform.use_case.environment import create_pseudonym_key
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.retention import Retention
 
 TODAY = datetime.now(UTC).date()
 

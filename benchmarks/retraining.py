@@ -27,14 +27,14 @@ import pyarrow.compute as pc
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.publishing.training import checkpoint_for
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.training.batches import labelled_prompts
 from ft_platform.training.continuing import start_of
 from ft_platform.training.dataset import read_splits, render_split
 from ft_platform.training.prepare import fit, prepare
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.tiny_models import SCHEMA, usable_splits
 
 INTENTS = {

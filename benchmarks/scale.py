@@ -25,7 +25,7 @@ from typing import Any
 import dagster as dg
 import yaml
 
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.postgres_server import keep_instance_there, postgres_server
 from ft_platform_tests.web.browser import Page, chromium

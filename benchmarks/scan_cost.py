@@ -13,7 +13,7 @@ import json
 import time
 
 from ft_platform.privacy.scan import Scanner
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 LETTERS = [
     "a",

@@ -92,8 +92,8 @@ def repeated(work: Callable[[], Any], times: int) -> tuple[Any, float]:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     from ft_platform.models import base_model
     from ft_platform.models.rendering.renderer import Renderer
-    from ft_platform.settings.base_model import BaseModelSettings
     from ft_platform.use_case.schema import Task
+    from ft_platform.use_case.settings.base_model import BaseModelSettings
 
     base = base_model.resolve(BaseModelSettings(uri=URI), arguments.cache)
     model, tokenizer = base_model.load(base, "float32")

@@ -17,7 +17,7 @@ import pyarrow as pa
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 SCHEMA = pa.schema([("record_id", pa.string()), ("text", pa.string())])
 

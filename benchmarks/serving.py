@@ -99,7 +99,7 @@ LORA_RANK = 16
 def prepare(folder: Path) -> Path:
     """The base model as a folder of transformers, and adapters. Returns the model's folder."""
     from ft_platform.models import base_model
-    from ft_platform.settings.base_model import BaseModelSettings
+    from ft_platform.use_case.settings.base_model import BaseModelSettings
 
     base = base_model.resolve(BaseModelSettings(uri=URI), folder / "cache")
     told = {"uri": URI, "instruction": INSTRUCTION.replace("; ".join(LABELS), "{labels}"), "labels": LABELS}

@@ -163,7 +163,7 @@ def prepare(folder: Path, sizes: list[str]) -> None:
     from benchmarks.serving_engine import URI, save_adapters
     from ft_platform.models import base_model
     from ft_platform.models.label_head import LabelHead, save_head
-    from ft_platform.settings.base_model import BaseModelSettings
+    from ft_platform.use_case.settings.base_model import BaseModelSettings
 
     base = base_model.resolve(BaseModelSettings(uri=URI), folder / "cache")
     base_model.load(base, "bfloat16")[1].save_pretrained(folder / "tokenizer")

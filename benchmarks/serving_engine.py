@@ -106,7 +106,7 @@ def seconds(work: Callable[[int], Any], repeats: int) -> float:
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     from ft_platform.models import base_model
-    from ft_platform.settings.base_model import BaseModelSettings
+    from ft_platform.use_case.settings.base_model import BaseModelSettings
 
     base = base_model.resolve(BaseModelSettings(uri=arguments.base_model), arguments.cache)
     model, tokenizer = base_model.load(base, arguments.dtype)

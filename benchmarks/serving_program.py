@@ -25,9 +25,9 @@ def server(folder: Path, port: int, spool: Path | None = None) -> Any:
     from ft_platform.serving.catalog import GivenModels, Kind, ServedModel
     from ft_platform.serving.engine.requests import Adapter
     from ft_platform.serving.engine.worker import Engine
-    from ft_platform.settings.base_model import BaseModelSettings
     from ft_platform.training.threads import pin_threads
     from ft_platform.use_case.schema import UseCase
+    from ft_platform.use_case.settings.base_model import BaseModelSettings
     from ft_platform_tests.conftest import minimal_attributes
 
     class EngineWithBase(Engine):

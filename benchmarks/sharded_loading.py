@@ -103,9 +103,9 @@ def load(folder: Path, dtype: str, way: str, number: int, count: int, meeting: P
     import torch.distributed as dist
 
     from ft_platform.models import base_model
-    from ft_platform.settings.training import Training
     from ft_platform.training import sharding
     from ft_platform.training.lora import with_trainable_weights
+    from ft_platform.use_case.settings.training import Training
 
     try:
         dist.init_process_group("gloo", init_method=f"file://{meeting}/store", rank=number, world_size=count)

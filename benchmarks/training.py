@@ -51,7 +51,7 @@ INSTRUCTION = "You answer customers of a phone company, briefly and in the words
 
 
 def questions(folder: Path, rows: int) -> list[tuple[str, str]]:
-    from ft_platform.samples.generator import sample_file
+    from ft_platform.sources.samples.generator import sample_file
 
     items = json.loads(sample_file(f"sample://support?rows={max(rows, 100)}", folder).read_text())
     return [
@@ -114,8 +114,8 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from ft_platform.models import base_model
     from ft_platform.models.rendering.renderer import Renderer
-    from ft_platform.settings.base_model import BaseModelSettings
     from ft_platform.use_case.schema import Task
+    from ft_platform.use_case.settings.base_model import BaseModelSettings
 
     base = base_model.resolve(BaseModelSettings(uri=arguments.base_model), arguments.cache)
     _, tokenizer = base_model.load(base)

@@ -157,9 +157,9 @@ def ours(job: dict[str, Any]) -> dict[str, Any]:
 
     prepare_process()
     pin_threads()
-    from ft_platform.settings.training import Training
     from ft_platform.training.loop import train
     from ft_platform.training.lora import trainable
+    from ft_platform.use_case.settings.training import Training
 
     asked = OURS[job["system"]]
     compiled = asked.get("compute", {}).get("compile", False)

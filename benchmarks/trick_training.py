@@ -51,8 +51,8 @@ def trained(task: str, settings: dict[str, Any], *, only_best: bool, with_path: 
 
 def _opened(task: str, settings: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     """Environment, lake, use case and splits."""
-    from ft_platform.environment import load_environment
     from ft_platform.lake.opening import open_lake
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
@@ -119,7 +119,7 @@ class _Weights:
 
 def _general(lake: Any, use_case: Any, prepared: Any) -> Callable[[], dict[str, float]]:
     """Suite of `regression_report` -> score, for the weights in the model."""
-    from ft_platform.publishing.regression import suites_of
+    from ft_platform.reporting.publishing.regression import suites_of
 
     suites = suites_of(lake, use_case, prepared.renderer.text.tokenizer)
 

@@ -6,9 +6,9 @@ Expectations.
 
 The suite is that of `cleaned_records` (4 defaults) with 7 expectations of a YAML: sets, a regular expression, lengths,
 a mean, quantiles, a count of different values, a pair of columns. Ours reads a Parquet file batch by batch
-(`ft_platform.validation.validate`); plain Great Expectations gets the whole table of `--compare` rows as one pandas
-frame. Both give the same verdicts and counts, or the benchmark ends with an error. Each measurement runs in a process
-of its own, the two on `--compare` rows alternate `--repeat` times, and the medians are compared.
+(`ft_platform.cleaning.validation.validate`); plain Great Expectations gets the whole table of `--compare` rows as one
+pandas frame. Both give the same verdicts and counts, or the benchmark ends with an error. Each measurement runs in a
+process of its own, the two on `--compare` rows alternate `--repeat` times, and the medians are compared.
 
 Prints `{"rows", "seconds", "peak_gib", "peak_anonymous_gib", "exponent", "compared_rows", "ratio_seconds",
 "ratio_peak"}`; the ratios are plain / ours on the same rows. Memory as in `data_plane.py`: all that is resident, and
@@ -122,7 +122,7 @@ def written(path: Path, rows: int, seed: int = 7) -> ParquetRows:
 
 
 def ours(rows: ParquetRows, use_case: Any) -> list[tuple[bool, int | None]]:
-    from ft_platform.validation.expectations import validate
+    from ft_platform.cleaning.validation.expectations import validate
 
     found = validate(use_case, "cleaned_records", rows)
     return [(e["passed"], e["unexpected_count"]) for e in found.expectations]
@@ -130,7 +130,7 @@ def ours(rows: ParquetRows, use_case: Any) -> list[tuple[bool, int | None]]:
 
 def plain(rows: ParquetRows, use_case: Any) -> list[tuple[bool, int | None]]:
     """As the documentation of Great Expectations shows it: the whole table as a data frame."""
-    from ft_platform.validation.suite import suite
+    from ft_platform.cleaning.validation.suite import suite
 
     expectations = suite(use_case, "cleaned_records")
     import great_expectations as gx

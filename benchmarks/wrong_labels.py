@@ -73,7 +73,7 @@ def measure(records: list[tuple[str, str]], noise: float, seed: int) -> dict[str
 
 def records_of(arguments: list[str]) -> list[tuple[str, str]]:
     if not arguments:
-        from ft_platform.samples.feedback import sentences
+        from ft_platform.sources.samples.feedback import sentences
 
         return [(text, product) for _, product, _, text in sentences()]
     path, text, label = arguments

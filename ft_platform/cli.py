@@ -90,8 +90,8 @@ from ft_platform.commands import (
 )
 from ft_platform.commands import list as list_command
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.errors.printable import printable_streams
 from ft_platform.process.hooks import install_hooks, native_errors_dropped
-from ft_platform.process.printable import printable_streams
 from ft_platform.process.system_errors import in_words
 
 COMMANDS = {
@@ -227,7 +227,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
 def use_case_names(**_: object) -> list[str]:
     """Names that complete the argument `use_case`; none where the settings cannot be read."""
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import find_use_cases
 
     try:
@@ -311,7 +311,7 @@ def last_words(error: BaseException) -> list[str]:
 
 def _become_account(use_case: str) -> None:
     """Where the installation gives a use case an account of its own, commands about it run under that account."""
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     if use_case in environment.identities:

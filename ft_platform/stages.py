@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
-from ft_platform.settings.hash import settings_hash
+from ft_platform.use_case.settings.hash import settings_hash
 
 Zone = Literal["restricted", "shared"]
 

@@ -15,11 +15,11 @@ import pytest
 import yaml
 from alembic.script import ScriptDirectory
 
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import from_dict
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import create_pseudonym_key
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.tiers import TEST_ALL
 
 REPOSITORY = Path(__file__).parent.parent
@@ -145,9 +145,9 @@ def quick_stages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make_stages_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No profiles of tables, recall measured on a tenth of the annotated texts."""
-    from ft_platform.samples.gold import gold_texts
+    from ft_platform.privacy.gold import gold_texts
 
-    monkeypatch.setattr("ft_platform.samples.gold.gold_texts", partial(gold_texts, per_entity=2))
+    monkeypatch.setattr("ft_platform.privacy.gold.gold_texts", partial(gold_texts, per_entity=2))
     for asset in ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"):
         monkeypatch.setattr(f"ft_platform.assets.{asset}.profile_link", lambda *_: {})
 

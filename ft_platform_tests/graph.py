@@ -15,10 +15,10 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.orchestration.loading import load_definitions
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import AUDIT_PAGE, STAGES
 from ft_platform.use_case.file import FILE_NAME
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 WRITTEN_AT = 1_780_000_000
 
@@ -122,11 +122,11 @@ class StandInBackend:
 
 def run_here(launch: Launch) -> dict[str, Any]:
     """Does what the programs do, without a process of their own."""
-    from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-    from ft_platform.publishing.privacy import publish_privacy_report
-    from ft_platform.publishing.regression import publish_regression_report
-    from ft_platform.publishing.training import checkpoint_for
-    from ft_platform.publishing.training_audit import audit_for
+    from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+    from ft_platform.reporting.publishing.privacy import publish_privacy_report
+    from ft_platform.reporting.publishing.regression import publish_regression_report
+    from ft_platform.reporting.publishing.training import checkpoint_for
+    from ft_platform.reporting.publishing.training_audit import audit_for
 
     lake, environment, use_case, program, extras = (
         open_lake(launch.environment),

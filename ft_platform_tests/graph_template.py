@@ -10,8 +10,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform.environment import create_pseudonym_key
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import create_pseudonym_key
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import make_stages_quick, minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
 

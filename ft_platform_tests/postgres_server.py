@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from ft_platform.orchestration.instance import INSTANCE_SETTINGS, prepare_home
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 
 def postgres_binary(name: str) -> str | None:

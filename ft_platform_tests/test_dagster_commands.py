@@ -24,7 +24,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.execution import readable_tags
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.redaction.run_origin import LOCATION
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 from ft_platform_tests.web.server import PLAIN, webserver

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from ft_platform.costs.ledger import Ledger
-from ft_platform.environment import load_environment
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.orchestration.results import collect_results
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiny_models import save_tiny_model
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.loading import load_definitions
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 WRONG = {

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.instance import prepare_home
-from ft_platform.settings import environment_file as module
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment_file import environment_file
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings import environment_file as module
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment_file import environment_file
 
 POLICY = "policy: {name: bank, version: '7'}\n"
 

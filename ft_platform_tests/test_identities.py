@@ -21,7 +21,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.orchestration import identities
 from ft_platform.orchestration.identities import Identity, become, identity_of, is_served_here, own_environment, prepare
 from ft_platform.orchestration.loading import component_problems, load_definitions
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 
 # What a hostile use case does while it is loaded: reads whatever it is told to, and notes what it got.
@@ -156,7 +156,7 @@ def test_what_is_the_installations_is_closed_and_the_home_is_the_accounts(with_a
 @pytest.mark.integration
 def test_ft_list_and_ft_ui_say_which_use_cases_are_elsewhere(with_account, monkeypatch, capsys) -> None:
     write_use_case(with_account.defs, "spy", minimal_attributes("records.csv"))
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: with_account)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: with_account)
     monkeypatch.setattr(cli.ui.os, "execvpe", lambda *_: None)
     monkeypatch.setenv("DAGSTER_HOME", str(with_account.home / "dagster"))
     assert cli.main(["list", "--json"]) == 0

@@ -60,8 +60,8 @@ def test_the_wheel_carries_every_file_of_the_package_and_the_notices(tmp_path: P
     with zipfile.ZipFile(wheel) as archive:
         carried, info = set(archive.namelist()), f"ft_platform-{__version__}.dist-info"
         assert committed - carried == set()
-        infra = {name for name in carried if name.startswith("ft_platform/repository/infra/")}
-        assert "ft_platform/repository/infra/gcp/platform.tf" in infra
+        infra = {name for name in carried if name.startswith("ft_platform/onboarding/repository/infra/")}
+        assert "ft_platform/onboarding/repository/infra/gcp/platform.tf" in infra
         assert not [name for name in infra if "/docker/" in name or "secret" in name.lower()]
         assert {f"{info}/licenses/{name}" for name in ("LICENSE", "NOTICE")} <= carried
         assert "[dagster_dg_cli.registry_modules]" in archive.read(f"{info}/entry_points.txt").decode()

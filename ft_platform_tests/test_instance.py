@@ -14,7 +14,7 @@ import ft_platform
 from ft_platform.errors import ConfigError, DiskFull, NotWritable, StateDamaged
 from ft_platform.orchestration import instance
 from ft_platform.process.system_errors import in_words
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY
 
 

@@ -9,7 +9,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import Work, write_stage
 from ft_platform.records.lost_rows import loss_warnings, lost_rows, require_kept
 from ft_platform.records.schemas import cleaned_schema, raw_schema
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.cleaning.test_clean import clean
 from ft_platform_tests.governance.tables import result_of
 from ft_platform_tests.tables import raw, use_case

@@ -19,7 +19,7 @@ from ft_platform.orchestration.instance import existing_instance, prepare_home
 from ft_platform.orchestration.lost_runs import mend_lost_runs
 from ft_platform.orchestration.run_launcher import Worker, this_process
 from ft_platform.orchestration.runs import last_runs
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 pytestmark = pytest.mark.integration
 
@@ -32,7 +32,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment
     monkeypatch.setenv("DAGSTER_HOME", "")
     monkeypatch.delenv("DAGSTER_HOME")
     made = Environment(home=tmp_path / "home", defs=tmp_path / "defs")
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: made)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: made)
     prepare_home(made)
     return made
 

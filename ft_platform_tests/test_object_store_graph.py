@@ -10,7 +10,6 @@ import boto3
 import dagster as dg
 import pytest
 
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.lake.artifacts import Artifacts
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.manifests import Manifests
@@ -22,9 +21,10 @@ from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.orchestration.results import collect_results
 from ft_platform.release.decide import publish_decision
 from ft_platform.reporting.decision_brief import write_decision
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import DEFAULT_STAGES, STAGES
+from ft_platform.use_case.environment import create_pseudonym_key
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv

@@ -10,8 +10,8 @@ import pytest
 from ft_platform import cli
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.loading import load_definitions
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.use_case.yaml_file import parse_yaml
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 

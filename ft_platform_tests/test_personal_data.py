@@ -22,7 +22,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.privacy.ner.spacy import MODEL
 from ft_platform.records.columns import contents
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv
 
@@ -277,10 +277,10 @@ FUNCTIONS = [
     "ft_platform.sources.ingest.read_new_records",
     "ft_platform.governance.permission.permit",
     "ft_platform.cleaning.clean.clean",
-    "ft_platform.validation.quarantine.quarantine",
+    "ft_platform.cleaning.validation.quarantine.quarantine",
     "ft_platform.privacy.anonymize.anonymize",
     "ft_platform.splitting.split.split",
-    "ft_platform.validation.expectations.validate",
+    "ft_platform.cleaning.validation.expectations.validate",
     "ft_platform.privacy.residual.residual",
     "ft_platform.splitting.leakage.leakage",
     "ft_platform.lake.tables.ContentHash.add",

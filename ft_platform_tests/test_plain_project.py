@@ -8,7 +8,7 @@ import pytest
 
 from ft_platform.components import FineTuningUseCase
 from ft_platform.orchestration.loading import load_component
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 CONTEXT: Any = SimpleNamespace()
@@ -17,7 +17,7 @@ CONTEXT: Any = SimpleNamespace()
 
 @pytest.fixture
 def component(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> FineTuningUseCase:
-    monkeypatch.setattr("ft_platform.components.fine_tuning.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.orchestration.fine_tuning.load_environment", lambda: environment)
     return load_component(
         write_use_case(environment.defs, "letters", minimal_attributes("a.csv")).parent, {}, environment
     )
@@ -39,5 +39,5 @@ def test_each_use_case_brings_its_resources_and_several_go_together(
 def test_a_use_case_with_an_account_of_its_own_is_not_loaded_by_another_one(
     environment: Environment, component: FineTuningUseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ft_platform.components.fine_tuning.is_served_here", lambda _, name: name != "letters")
+    monkeypatch.setattr("ft_platform.orchestration.fine_tuning.is_served_here", lambda _, name: name != "letters")
     assert not component.build_defs(CONTEXT).assets and component.build_defs().assets

@@ -12,7 +12,7 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.compute.backends import local
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv
 from ft_platform_tests.planted import places_of, readable

@@ -11,8 +11,8 @@ import pytest
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.execution import run_use_case
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here
 from ft_platform_tests.tiny_models import save_tiny_model

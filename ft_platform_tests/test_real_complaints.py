@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ft_platform.environment import load_environment
-from ft_platform.evidence.gather import gather
-from ft_platform.evidence.pack import write_pack
-from ft_platform.evidence.verify import problems_of
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.execution import run_use_case
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.evidence.gather import gather
+from ft_platform.reporting.evidence.pack import write_pack
+from ft_platform.reporting.evidence.verify import problems_of
 from ft_platform.stages import DEFAULT_STAGES
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.evaluation.evaluated import Evaluated, not_from_predictions
 from ft_platform_tests.evaluation.recompute import problems

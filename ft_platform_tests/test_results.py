@@ -20,10 +20,10 @@ from ft_platform.orchestration.instance import existing_instance, prepare_home
 from ft_platform.orchestration.results import collect_results
 from ft_platform.orchestration.runs import last_runs
 from ft_platform.redaction.metadata import vouched_metadata
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.scaffold import scaffold_yaml
+from ft_platform.use_case.settings.environment import Environment
 
 pytestmark = pytest.mark.integration
 
@@ -309,7 +309,7 @@ def test_planted_things_are_scored_by_the_sample_that_was_read_whatever_the_file
     environment, use_case, lake, monkeypatch
 ):
     """`ft run --set source.uri=sample://...` reads another sample than the file names."""
-    from ft_platform.samples import truth
+    from ft_platform.sources.samples import truth
 
     asked = []
     monkeypatch.setattr(
@@ -363,7 +363,7 @@ def test_a_run_of_the_decision_alone_shows_the_scores_that_it_rests_on(environme
 
 
 def test_a_release_that_is_refused_leaves_no_failed_run(environment, use_case, lake, capsys, monkeypatch):
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     made = {
         "release_decision": decided(lake, "one", "refused"),
         "adapter_checkpoint": publish(lake, "adapter_checkpoint", "ckpt-1", {"x": "y"}),
@@ -401,7 +401,7 @@ def test_no_run_a_failed_and_a_stopped_run_are_errors(environment, use_case, lak
 
 
 def test_list_and_results_on_the_command_line_read_the_same_runs(environment, use_case, lake, capsys, monkeypatch):
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
 
     def states() -> dict[str, str]:
         assert cli.main(["list", "--json"]) == 0
@@ -442,7 +442,7 @@ def decided(
 def test_the_decision_stands_beside_how_the_run_ended(
     environment, use_case, lake, rules_hold, capsys, monkeypatch, decision, until, words
 ):
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     decided(lake, "one", decision, until)
     note_run(environment, {"release_decision": {"version": "one"}}, job="letters")
     found = collect_results(environment, use_case)
@@ -457,7 +457,7 @@ def test_the_decision_stands_beside_how_the_run_ended(
 
 
 def test_a_decision_that_was_altered_is_never_shown_as_accepted(environment, use_case, lake, capsys, monkeypatch):
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     version = decided(lake, "one", "refused")
     file = Path(lake.path_of("shared", "letters", "release_decision", version.artifact_id)) / "decision.json"
     file.write_text(file.read_text().replace("refused", "accepted"))
@@ -471,7 +471,7 @@ def test_a_decision_that_was_altered_is_never_shown_as_accepted(environment, use
 
 
 def test_list_names_decision_figure_and_end_for_programs(environment, use_case, lake, rules_hold, capsys, monkeypatch):
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     assert cli.main(["list", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert [row[name] for name in ("use_case", "decision", "metric", "value", "ended_at")] == ["letters", *[None] * 4]
@@ -487,7 +487,7 @@ def test_list_names_decision_figure_and_end_for_programs(environment, use_case, 
 
 
 def test_results_for_programs_name_decision_seconds_and_gain(environment, use_case, lake, capsys, monkeypatch):
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     scores = {
         system: {"macro_f1": {"value": value, "low": value - 0.1, "high": value + 0.1}}
         for system, value in {"base_zero_shot": 0.6, "base_few_shot": 0.5, "fine_tuned": 0.8}.items()

@@ -12,8 +12,8 @@ from ft_platform.errors import ConfigError
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.run_settings import overrides_of, settings_type
 from ft_platform.redaction.instance import guard
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.fields import fields
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ft_platform.errors import ConfigError
-from ft_platform.rehearsal.file_problems import look_closer
+from ft_platform.onboarding.rehearsal.file_problems import look_closer
 from ft_platform.use_case.fields import COMPONENT_TYPE, fields
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.scaffold import check_name, scaffold_yaml

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.records.schemas import raw_schema
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.use_case.file import find_use_cases, load_use_case
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.governance.tables import result_of
 
 DEFS = Path(__file__).parent.parent / "ft_platform" / "defs"

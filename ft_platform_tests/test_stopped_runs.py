@@ -25,7 +25,7 @@ from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.components import FineTuningUseCase
 from ft_platform.compute.backends import local
 from ft_platform.compute.program_runs import run_program
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 
 def build(use_case):

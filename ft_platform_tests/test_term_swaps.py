@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from ft_platform.evaluation.term_swaps import TermSwap
-from ft_platform.settings.fairness import Swap
+from ft_platform.use_case.settings.fairness import Swap
 
 GENDER = TermSwap(
     Swap(

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import MissingExtra
-from ft_platform.publishing.training import checkpoint_for
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.tracking import tracker_for
 from ft_platform.tracking.trackers.mlflow import without_password
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.test_wandb import assert_both_get_the_same_events
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 

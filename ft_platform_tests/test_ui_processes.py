@@ -15,7 +15,7 @@ import pytest
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.stop_signals import StopSignals
 from ft_platform.orchestration.ui_processes import run_until_stopped
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 SUPERVISOR = """
 import sys

@@ -11,11 +11,11 @@ from textwrap import dedent
 import pytest
 
 from ft_platform.errors import ConfigError
-from ft_platform.rehearsal.file_problems import validate_all
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
+from ft_platform.onboarding.rehearsal.file_problems import validate_all
 from ft_platform.use_case import yaml_file
 from ft_platform.use_case.file import find_use_cases, load_use_case, parse_overrides, use_case_folder
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY
 
 GOOD = """\
@@ -585,7 +585,8 @@ def test_great_expectations_is_imported_only_where_there_are_expectations_and_on
     folder = write(defs, dedent(GOOD) + f"  validation: {{expectations: {expectations}}}\n")
     code = "\n".join(
         [
-            "import sys; from pathlib import Path; from ft_platform.rehearsal.file_problems import validate_all",
+            "import sys; from pathlib import Path",
+            "from ft_platform.onboarding.rehearsal.file_problems import validate_all",
             "from ft_platform.use_case.file import load_use_case",
             f"load_use_case(Path({str(folder)!r})); loaded = 'great_expectations' in sys.modules",
             (

@@ -15,14 +15,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import ft_platform
 from ft_platform.errors import ConfigError
-from ft_platform.exporting.matrix import problem
-from ft_platform.settings.source import CHAT_FORMATS, RecordMapping
+from ft_platform.serving.exporting.matrix import problem
 from ft_platform.stages import STAGES
 from ft_platform.use_case.fields import UseCaseField, fields, file_schema
 from ft_platform.use_case.file import find_use_cases, load_use_case
 from ft_platform.use_case.problems import schema_problems
 from ft_platform.use_case.scaffold import scaffold_yaml
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.source import CHAT_FORMATS, RecordMapping
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 SHIPPED = find_use_cases(Path(ft_platform.__file__).parent / "defs")

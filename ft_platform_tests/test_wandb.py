@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from ft_platform.assets.stage import tracking
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, MissingExtra
-from ft_platform.publishing.training import checkpoint_for
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.tracking import runs_of, tracker_for, training_run
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.mlflow_server import mlflow_server
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
@@ -203,7 +203,7 @@ def test_nothing_of_person_machine_and_records_is_written(
 TRAIN_NOTHING = """
 import logging, sys
 from pathlib import Path
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.tracking import tracker_for
 from ft_platform_tests.mlflow_server import mlflow_server
 from ft_platform_tests.tiny_models import use_case_for

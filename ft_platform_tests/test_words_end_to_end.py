@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.environment import load_environment
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import standing_releases
 from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.monitoring.traffic.shipping import ship, spool_path
-from ft_platform.publishing.monitoring import publish_monitoring
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.monitoring import publish_monitoring
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import write_csv
 from ft_platform_tests.tiny_models import save_tiny_model
@@ -86,7 +86,7 @@ def answers(environment: Environment, texts: list[str]) -> list[dict[str, Any]]:
     code = (
         "import json, sys\n"
         "from starlette.testclient import TestClient\n"
-        "from ft_platform.environment import load_environment\n"
+        "from ft_platform.use_case.environment import load_environment\n"
         "from ft_platform.monitoring.traffic.shipping import spool_path\n"
         "from ft_platform.monitoring.traffic.spool import Spool\n"
         "from ft_platform.serving.api.app import build_app\n"

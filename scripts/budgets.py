@@ -5,7 +5,7 @@ python scripts/budgets.py --json   # {"name": {"value", "limit", "goal"}}; exit 
 `began` is the first day's value. A value that fell lowers its limit (`--tighten` writes it); a limit that rises takes a
 `why` in the file. A room is a package or a top-level module, an arrow an import from one room to another, each pair of
 rooms counted once. Arrows that run upwards are imports: in a circle of rooms, the pair with the fewest imports, until
-there is no circle; imports by name (`import_module`) of a fixed module from below count with them. Floors are the rooms
+there is no circle; imports by name (`import_module`) of what stands in another room count with them. Floors are the rooms
 of the longest chain then.
 """
 
@@ -83,14 +83,18 @@ def _storeys(pairs: Counter[tuple[str, str]]) -> tuple[int, int]:
 
 
 def _by_name() -> int:
-    """Modules of the package that are imported by a name that stands in the code: the arrow is hidden."""
+    """Imports by a name that stands in the code, of another room: the arrow is hidden."""
     return sum(
         getattr(node.func, "attr", getattr(node.func, "id", "")) == "import_module"
-        and any(PACKAGE in str(one.value) for one in ast.walk(node) if isinstance(one, ast.Constant))
-        for path in modules().values()
+        and any(room(str(one.value)) not in (PACKAGE, room(name)) for one in ast.walk(node) if _names_ours(one))
+        for name, path in modules().items()
         for node in ast.walk(_parsed(path))
         if isinstance(node, ast.Call)
     )
+
+
+def _names_ours(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and str(node.value).startswith(f"{PACKAGE}.")
 
 
 def _of_dagster() -> dict[str, int]:

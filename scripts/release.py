@@ -31,12 +31,12 @@ from typing import Any
 from advisories import audit
 
 from ft_platform.errors import ConfigError, CorruptVersion, FtError
-from ft_platform.evidence.layout import ENVELOPE, SIGNATURE, STATEMENT, SUMS, sums
-from ft_platform.evidence.signing import Signer
 from ft_platform.lake.files import folder_hashes, sha256_file
+from ft_platform.onboarding.repository.packages import Package, build_requirements, resolve
+from ft_platform.onboarding.repository.sbom import sbom
 from ft_platform.process.git import git
-from ft_platform.repository.packages import Package, build_requirements, resolve
-from ft_platform.repository.sbom import sbom
+from ft_platform.reporting.evidence.layout import ENVELOPE, SIGNATURE, STATEMENT, SUMS, sums
+from ft_platform.reporting.evidence.signing import Signer
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = "demo,ner,aws,postgres"

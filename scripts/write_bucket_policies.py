@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from ft_platform.people.bucket_rights import Bucket, template, text_of
-from ft_platform.settings.looks import PURPOSES
+from ft_platform.use_case.settings.looks import PURPOSES
 
 FILE = Path(__file__).parent.parent / "infra" / "buckets" / "s3.yaml"
 BUCKET = Bucket("example-lake", "lake", "111122223333")

@@ -22,9 +22,9 @@ def main() -> None:
 
     from benchmarks.recipe_tasks.__main__ import COMMITTED
     from benchmarks.recipes import recipe_hash
-    from ft_platform.environment import load_environment
     from ft_platform.lake.opening import open_lake
     from ft_platform.training.expected import FILE, expected, figures, left_out
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()

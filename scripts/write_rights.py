@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ft_platform.people.actions import ACTIONS
-from ft_platform.settings.roles import ROLES, title
+from ft_platform.use_case.settings.roles import ROLES, title
 from ft_platform.web.roles.mutations import MUTATIONS, START
 
 PAGE = Path(__file__).parent.parent / "docs" / "how_to" / "who_may_do_what.md"

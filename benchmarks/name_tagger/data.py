@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.lake.files import sha256_file
-from ft_platform.near_duplicates import find_near_duplicates_stream, link_near_duplicates
-from ft_platform.near_duplicates.shingle_sets import ShingleSets
+from ft_platform.records.near_duplicates import find_near_duplicates_stream, link_near_duplicates
+from ft_platform.records.near_duplicates.shingle_sets import ShingleSets
 from ft_platform.records.rows import TableRows
 from ft_platform.splitting.benchmark_texts import FEWEST, BenchmarkTexts
 from ft_platform.splitting.given import related_to_later_side

@@ -20,7 +20,7 @@ from ft_platform.assets.version_io import VersionIOManager
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.hash import settings_hash
+from ft_platform.use_case.settings.hash import settings_hash
 
 GRAPH, WEIGHTS = "name_tagger", "names.safetensors"
 MOST_BYTES = 15_000_000
@@ -29,7 +29,7 @@ SAVE_SECONDS = 60
 OWN, PLATFORM = Path(__file__).parent, Path(__file__).parent.parent.parent / "ft_platform"
 DIVIDES = [
     OWN / "data.py",
-    *sorted((PLATFORM / "near_duplicates").glob("*.py")),
+    *sorted((PLATFORM / "records" / "near_duplicates").glob("*.py")),
     *(PLATFORM / "splitting" / name for name in ("benchmark_texts.py", "given.py")),
 ]
 LEARNS = [

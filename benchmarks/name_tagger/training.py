@@ -15,9 +15,9 @@ from benchmarks.name_tagger.network import Sentence, Tagger, TagLoss, sentence
 from ft_platform.privacy.evaluation import GoldText
 from ft_platform.privacy.ner.built_in import BuiltInNer
 from ft_platform.privacy.ner.built_in.network import TAGS, quantized
-from ft_platform.settings.privacy import Privacy
 from ft_platform.training.run import TrainingRun
 from ft_platform.training.state import States
+from ft_platform.use_case.settings.privacy import Privacy
 
 MOST_WORDS = 250_000
 """Of one source: large ones are of one kind of text."""
@@ -119,8 +119,8 @@ def trained(
     """
     import torch
 
-    from ft_platform.settings.training import Training
     from ft_platform.training.loop import train
+    from ft_platform.use_case.settings.training import Training
 
     torch.set_num_threads(int(os.environ.get("FT_THREADS", "2")))
     print(f"{len(learned):,} texts, {sum(len(r.words) for r in learned):,} tokens, {len(validation):,} to validate")

@@ -8,12 +8,12 @@ from ft_platform.assets.decorators import asset
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import stage, train_rows, with_typed_failures
 from ft_platform.compute.program_runs import run_program
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def existing(

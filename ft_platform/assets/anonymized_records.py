@@ -13,12 +13,12 @@ from ft_platform.lake.stage_table import Written, existing_table, write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.records.schemas import anonymized_schema
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 if TYPE_CHECKING:
-    from ft_platform.keys.key_ring import KeyHandle
+    from ft_platform.lake.keys.key_ring import KeyHandle
 
 STAGE = "anonymized_records"
 RECALL = "recall_above_floor"
@@ -33,14 +33,14 @@ def existing(
     lake: Lake, environment: Environment, use_case: NamedUseCase, cleaned_records: TableVersion
 ) -> TableVersion | None:
     """The table of these records, with this key and what experts marked."""
-    from ft_platform.privacy.marks import in_force
+    from ft_platform.evaluation.annotation.marks import in_force
 
     depends_on = _depends_on(use_case, _keys(environment, use_case), in_force(lake, use_case))
     return existing_table(lake, use_case, STAGE, [cleaned_records], **depends_on)
 
 
 def _keys(environment: Environment, use_case: NamedUseCase) -> "KeyHandle":
-    from ft_platform.keys.key_ring import key_handle, pseudonym_key_place, read_key_ring
+    from ft_platform.lake.keys.key_ring import key_handle, pseudonym_key_place, read_key_ring
 
     place = pseudonym_key_place(environment)
     return key_handle(read_key_ring(place), place, use_case.name, use_case.settings.privacy.key_version)
@@ -82,9 +82,9 @@ def _anonymized_records(use_case: NamedUseCase) -> dg.AssetsDefinition:
 
 
 def _write(lake: Lake, environment: Environment, use_case: NamedUseCase, cleaned_records: TableVersion) -> Written:
-    from ft_platform.keys.key_ring import pseudonym_key_place, read_key_ring, require_known_key
+    from ft_platform.evaluation.annotation.marks import in_force
+    from ft_platform.lake.keys.key_ring import pseudonym_key_place, read_key_ring, require_known_key
     from ft_platform.privacy.anonymize import anonymize
-    from ft_platform.privacy.marks import in_force
     from ft_platform.privacy.vault import VaultWriter, read_public_key
 
     latest = lake.latest(use_case.name, STAGE)

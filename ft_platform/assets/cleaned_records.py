@@ -13,8 +13,8 @@ from ft_platform.lake.stage_table import existing_table, write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.records.schemas import cleaned_schema
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def existing(
@@ -30,8 +30,8 @@ def existing(
 
 def _depends_on(use_case: NamedUseCase, given: Any) -> dict[str, str]:
     from ft_platform.cleaning.token_counts import tokenizer_fingerprint
+    from ft_platform.cleaning.validation.quarantine import expectations_hash
     from ft_platform.evaluation.annotation.unlabelled_overlay import fingerprint
-    from ft_platform.validation.quarantine import expectations_hash
 
     return {
         "expectations": expectations_hash(use_case),
@@ -55,11 +55,11 @@ def build(use_case: NamedUseCase) -> list:
         """
         from ft_platform.cleaning.clean import clean
         from ft_platform.cleaning.repair import KINDS
+        from ft_platform.cleaning.validation.quarantine import quarantine
         from ft_platform.evaluation.annotation.repairs import repairs
         from ft_platform.evaluation.annotation.unlabelled_overlay import LabelledRows, given_labels
         from ft_platform.reporting.cleaning_plots import changes_plot, lengths_plot
         from ft_platform.reporting.plots import funnel_plot
-        from ft_platform.validation.quarantine import quarantine
 
         given = given_labels(repairs(lake, use_case))
         rows = lake.rows(permitted_records)

@@ -8,19 +8,19 @@ import dagster as dg
 from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.deployment_watch import deployment_watch
 from ft_platform.assets.monitoring_report import monitoring_report
+from ft_platform.assets.order import Order
 from ft_platform.assets.report import shown
 from ft_platform.assets.rollout_watch import rollout_watch
 from ft_platform.assets.served_traffic import served_traffic
 from ft_platform.assets.stage import stage, train_rows, with_typed_failures
 from ft_platform.assets.traffic_records import traffic_records
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.orchestration.order import Order
-from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import SERVED_CHECK
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 CHECKED_RECORDS = 50
 """Test records that the check asks of what has the traffic."""
@@ -51,7 +51,7 @@ def _build(use_case: NamedUseCase, target: str) -> list:
         records there as it was evaluated; otherwise what had it keeps it."""
         from ft_platform.lake.deployments import FILE
         from ft_platform.lake.releases import released_versions
-        from ft_platform.serving.deploying import chosen_release, deploy
+        from ft_platform.monitoring.rollout.deploying import chosen_release, deploy
         from ft_platform.serving.parity import in_words
 
         use_case.require_as_filed()

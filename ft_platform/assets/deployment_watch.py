@@ -6,13 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.asset_keys import asset_keys
 from ft_platform.assets.decorators import sensor
 from ft_platform.assets.jobs import asset_job
 from ft_platform.lake.store import Lake
-from ft_platform.orchestration.asset_keys import asset_keys
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import DEPLOYMENT, SERVED_CHECK, way_back
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 PARITY_CRON = "41 3 * * *"
 """Every day at 03:41 UTC: off the full hour, after the sweep for withdrawn records."""

@@ -5,14 +5,14 @@ import dagster as dg
 
 from ft_platform.assets.base_evaluation import evaluated
 from ft_platform.assets.decorators import asset
+from ft_platform.assets.effect_watch import effect_watch
 from ft_platform.assets.report import program_report
 from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.orchestration.effect_watch import effect_watch
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def existing(

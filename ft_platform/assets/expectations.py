@@ -9,9 +9,9 @@ from ft_platform.assets.stage import judged, report_link
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.redaction.metadata import vouched_metadata
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import DATA_DOCS
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 CHECK = "meets_expectations"
 DESCRIPTION = "Great Expectations: the suite of the YAML and the defaults of the stage."
@@ -34,9 +34,9 @@ def data_docs_link(lake: Lake, environment: Environment, version: TableVersion) 
 
 
 def _judge(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> tuple[bool, dict[str, Any]]:
+    from ft_platform.cleaning.validation.expectations import validate
+    from ft_platform.cleaning.validation.quarantine import quarantined_percent
     from ft_platform.reporting.data_docs import publish_data_docs
-    from ft_platform.validation.expectations import validate
-    from ft_platform.validation.quarantine import quarantined_percent
 
     result = validate(use_case, version.name, lake.rows(version))  # type: ignore[arg-type]
     quarantined: dict[str, Any] = {}

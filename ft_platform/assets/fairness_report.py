@@ -13,12 +13,12 @@ from ft_platform.assets.stage import (
     stage,
     with_typed_failures,
 )
+from ft_platform.errors.vouched import VouchedLog
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.process.vouched import VouchedLog
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def existing(
@@ -48,7 +48,7 @@ def build(use_case: NamedUseCase) -> list:
         A group below the minimum size shows as not enough evidence, never as fair.
         """
         from ft_platform.evaluation.fairness_summary import summary
-        from ft_platform.publishing.fairness import publish_fairness
+        from ft_platform.reporting.publishing.fairness import publish_fairness
 
         require_usable(lake, use_case, evaluation_report)
         reused = existing(lake, environment, use_case, evaluation_report) is not None

@@ -10,15 +10,15 @@ from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def existing(
     lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion
 ) -> ArtifactVersion | None:
     """The verdict of this judge on this evaluation."""
-    from ft_platform.publishing.judge import judge_inputs
+    from ft_platform.reporting.publishing.judge import judge_inputs
 
     return lake.intact_artifact(use_case.name, "judge_report", judge_inputs(lake, use_case, evaluation_report)[0])
 

@@ -9,8 +9,8 @@ from ft_platform.assets.report import existing_experiment, experiment_report, sh
 from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def existing(

@@ -11,14 +11,14 @@ from ft_platform.assets.jobs import asset_job
 from ft_platform.assets.report import shown
 from ft_platform.assets.served_traffic import FIRST_DAY, PARTITIONS, SERVED_TRAFFIC
 from ft_platform.assets.stage import KINDS, key, tags, with_typed_failures
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import MONITORING
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hash import settings_hash
 
 NO_ALARM = "no_alarm"
 EVERY_SECONDS = 120
@@ -64,8 +64,8 @@ def _asset(use_case: NamedUseCase) -> dg.AssetsDefinition:
 
         Compared with the test split of its evaluation and the days before, with a stated rate of false alarms."""
         from ft_platform.monitoring.day_reports import FILE, DayReport
-        from ft_platform.publishing.monitoring import publish_monitoring
         from ft_platform.reporting.monitoring_report import verdict
+        from ft_platform.reporting.publishing.monitoring import publish_monitoring
 
         version = publish_monitoring(lake, use_case, context.partition_key)
         report = DayReport.model_validate_json(lake.read_file(version, FILE))
@@ -126,7 +126,7 @@ def _sensor(use_case: NamedUseCase, job: Any) -> dg.SensorDefinition:
     def look(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.errors import FtError
         from ft_platform.monitoring.traffic.tables import TrafficTables
-        from ft_platform.publishing.monitoring import LATE_DAYS, feedback_by_day
+        from ft_platform.reporting.publishing.monitoring import LATE_DAYS, feedback_by_day
 
         seen, now = json.loads(context.cursor or "{}"), datetime.now(UTC)
         first = max(FIRST_DAY, (now.date() - timedelta(LATE_DAYS)).isoformat())

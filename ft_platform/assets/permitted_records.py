@@ -17,10 +17,10 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.versions import TableVersion
 from ft_platform.records.schemas import raw_schema
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hash import settings_hash
 
 
 def existing(

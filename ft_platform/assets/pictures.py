@@ -10,7 +10,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.reporting.report_urls import report_url
 from ft_platform.reporting.table_pictures import publish_pictures
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 ENDING = ".png"
 

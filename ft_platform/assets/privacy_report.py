@@ -15,10 +15,10 @@ from ft_platform.assets.stage import (
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.privacy_attacks.inputs import FIGURES, attack_inputs
-from ft_platform.privacy_attacks.verdict import attacker_in_words, privacy_verdict
-from ft_platform.settings.environment import Environment
+from ft_platform.training.privacy_attacks.inputs import FIGURES, attack_inputs
+from ft_platform.training.privacy_attacks.verdict import attacker_in_words, privacy_verdict
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def existing(

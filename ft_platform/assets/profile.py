@@ -5,8 +5,8 @@ from typing import Any
 from ft_platform.assets.stage import report_link
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def profile_link(lake: Lake, environment: Environment, use_case: NamedUseCase, version: TableVersion) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from ft_platform.assets.expectations import data_docs_link
 from ft_platform.assets.stage import materialized, stage, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def existing(

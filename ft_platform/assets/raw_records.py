@@ -22,9 +22,9 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.process.hidden_names import source_place
 from ft_platform.records.columns import TRAFFIC
 from ft_platform.records.schemas import raw_schema
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 if TYPE_CHECKING:
     from ft_platform.sources.ingest import Ingest

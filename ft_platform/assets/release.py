@@ -5,14 +5,14 @@ import json
 import dagster as dg
 
 from ft_platform.assets.decorators import asset
+from ft_platform.assets.order import PREVIOUS, Order
 from ft_platform.assets.stage import key, materialized, stage, train_rows, with_typed_failures
 from ft_platform.errors import DataError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.orchestration.order import PREVIOUS, Order
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES, way_back
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 ROLLED_BACK = "Rolled back in Dagster, whose run says when and by whom"
 
@@ -31,11 +31,11 @@ def build(use_case: NamedUseCase) -> list:
 
         Refused unless the decision is accepted and holds again today, and everybody has signed whom the use case asks
         for."""
-        from ft_platform.evidence.pack import evidence_digest
         from ft_platform.lake.releases import FILE, standing_releases
+        from ft_platform.monitoring.rollout.going_back import switch_back
         from ft_platform.people.may import Permissions
         from ft_platform.release import releasing
-        from ft_platform.serving.going_back import switch_back
+        from ft_platform.reporting.evidence.pack import evidence_digest
         from ft_platform.tracking.registry import show_releases
 
         if not order.standing:

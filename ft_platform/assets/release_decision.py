@@ -6,14 +6,14 @@ import json
 import dagster as dg
 
 from ft_platform.assets.decorators import asset, asset_check
+from ft_platform.assets.order import Order
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import key, stage, train_rows, with_typed_failures
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.orchestration.order import Order
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def build(use_case: NamedUseCase) -> list:

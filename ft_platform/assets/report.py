@@ -11,9 +11,9 @@ from ft_platform.compute.program_runs import run_program
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def program_report(
@@ -72,7 +72,7 @@ def existing_experiment(
     lake: Lake, use_case: NamedUseCase, stage: str, splits: TableVersion, **others: ArtifactVersion
 ) -> ArtifactVersion | None:
     """The report of an experiment that `experiment_report` uses again."""
-    from ft_platform.experiments.inputs import experiment_inputs
+    from ft_platform.training.experiments.inputs import experiment_inputs
 
     return lake.intact_artifact(use_case.name, stage, experiment_inputs(use_case, stage, splits, *others.values())[0])
 

@@ -8,10 +8,10 @@ import dagster as dg
 from ft_platform.assets.decorators import asset
 from ft_platform.assets.jobs import asset_job
 from ft_platform.assets.stage import key, tags, with_typed_failures
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.store import Lake
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 DELETE_CRON = "47 2 * * *"
 """Every day at 02:47 UTC, half an hour after the sweep."""

@@ -4,22 +4,22 @@ import json
 
 import dagster as dg
 
+from ft_platform.assets.asset_keys import MEASUREMENTS
 from ft_platform.assets.decorators import asset
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import key, stage, tags, with_typed_failures
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.orchestration.sensors import MEASUREMENTS
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def existing(
     lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion
 ) -> ArtifactVersion | None:
     """The report of this evaluation, with the measurements and costs of now."""
-    from ft_platform.business.inputs import roi_inputs
+    from ft_platform.monitoring.business.inputs import roi_inputs
 
     artifact_id, _ = roi_inputs(lake, environment, use_case, evaluation_report)
     return lake.intact_artifact(use_case.name, "roi_report", artifact_id)
@@ -49,7 +49,7 @@ def build(use_case: NamedUseCase) -> list:
 
         Payback, break-even and sensitivity follow from them. What was neither measured nor declared shows as not
         measured."""
-        from ft_platform.publishing.roi import FIGURES, publish_roi
+        from ft_platform.reporting.publishing.roi import FIGURES, publish_roi
 
         require_usable(lake, use_case, evaluation_report)
         reused = existing(lake, environment, use_case, evaluation_report) is not None

@@ -4,8 +4,8 @@ import dagster as dg
 
 from ft_platform.assets.decorators import sensor
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 EVERY_SECONDS = 30
 
@@ -23,7 +23,7 @@ def rollout_watch(use_case: NamedUseCase) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.SkipReason:
         from ft_platform.errors import FtError
-        from ft_platform.serving.rollout.conducting import step
+        from ft_platform.monitoring.rollout.conducting import step
 
         try:
             seen = step(lake, environment, use_case)

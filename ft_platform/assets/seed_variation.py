@@ -9,8 +9,8 @@ from ft_platform.assets.report import existing_experiment, experiment_report, sh
 from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def existing(
@@ -38,7 +38,7 @@ def build(use_case: NamedUseCase) -> list:
 
         The checkpoint stays the one of `training.seed`; the other weights are thrown away. With `seed_variation.seeds`
         above 1, the gate requires it."""
-        from ft_platform.experiments.inputs import require_several
+        from ft_platform.training.experiments.inputs import require_several
 
         require_several(use_case)
         report, reused = experiment_report(

@@ -9,8 +9,8 @@ import dagster as dg
 from ft_platform.assets.decorators import sensor
 from ft_platform.assets.stage import key, tags
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 SERVED_TRAFFIC = "served_traffic"
 EVERY_SECONDS = 60

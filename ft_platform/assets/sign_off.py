@@ -9,11 +9,11 @@ import dagster as dg
 from ft_platform.assets.decorators import asset, asset_check, sensor
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import judged, key, stage, train_rows, with_typed_failures
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 if TYPE_CHECKING:
     from ft_platform.release.sign_off import SignOff

@@ -18,10 +18,10 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.records.schemas import splits_schema
 from ft_platform.records.stage_results import StageStream
 from ft_platform.redaction.metadata import vouched_metadata
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import TRAINING_AUDIT
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hash import settings_hash
 
 
 def training_only(lake: Lake, use_case: NamedUseCase) -> Any:

@@ -12,24 +12,24 @@ import dagster as dg
 from dagster._core.definitions.data_version import CODE_VERSION_TAG
 from dagster._record import replace as changed
 
+from ft_platform.assets import automation
 from ft_platform.assets.columns import column_lineage, column_schema
 from ft_platform.assets.lines import counts_table, said
 from ft_platform.errors import FtError
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.manifest import Manifest, Verdict
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
-from ft_platform.orchestration import automation
 from ft_platform.process import progress
 from ft_platform.process.memory import give_back
-from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.redaction.settings import shown_settings
 from ft_platform.reporting.report_urls import report_url
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hash import plain, settings_hash
 from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hash import plain, settings_hash
 
 FRESH = ("raw_records", "permitted_records")
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=30), warn_window=timedelta(days=23))

@@ -9,8 +9,8 @@ from ft_platform.assets.served_traffic import SERVED_TRAFFIC
 from ft_platform.assets.stage import key, tags, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.redaction.metadata import vouched_metadata
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 TRAFFIC_RECORDS, LABELLED_TRAFFIC = "traffic_records", "labelled_traffic"
 Made = tuple[dg.MaterializeResult, dg.MaterializeResult]

@@ -5,9 +5,9 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.versions import Version, from_dict
 from ft_platform.people.person import STARTED_BY
-from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
 
 HANDLE = "handle"

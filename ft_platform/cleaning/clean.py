@@ -23,12 +23,12 @@ from ft_platform.cleaning.conflicting_labels import NO_LABEL, settled
 from ft_platform.cleaning.repair import KINDS
 from ft_platform.errors import DataError
 from ft_platform.lake.stage_table import Work
-from ft_platform.near_duplicates import find_near_duplicates_stream, rank_of
-from ft_platform.near_duplicates.copies import first_of_equal
 from ft_platform.process.progress import report
 from ft_platform.records.columns import REMOVED, is_traffic
 from ft_platform.records.key_hashes import collected
 from ft_platform.records.lost_rows import require_kept
+from ft_platform.records.near_duplicates import find_near_duplicates_stream, rank_of
+from ft_platform.records.near_duplicates.copies import first_of_equal
 from ft_platform.records.rows import Rows, Spool
 from ft_platform.records.schemas import cleaned_schema
 from ft_platform.records.stage_results import StageStream

@@ -16,7 +16,7 @@ from ft_platform.cleaning.boilerplate import HINT
 from ft_platform.cleaning.byte_flags import NON_ASCII, ByteFlags
 from ft_platform.cleaning.mojibake_re2 import MOJIBAKE
 from ft_platform.cleaning.unicode_repair import TO_REMOVE
-from ft_platform.settings.cleaning import Cleaning
+from ft_platform.use_case.settings.cleaning import Cleaning
 
 NOTHING, WHITESPACE, REPAIR = range(3)
 """What a text needs: nothing; white space to be normalized and nothing else, by `tidy_column`; to be looked at by

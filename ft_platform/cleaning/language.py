@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ft_platform.errors import ConfigError, MissingExtra
-from ft_platform.settings.cleaning import Cleaning
+from ft_platform.use_case.settings.cleaning import Cleaning
 
 if TYPE_CHECKING:
     from ft_platform.cleaning.filters import CleanedRecords

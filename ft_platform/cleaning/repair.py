@@ -5,7 +5,7 @@ from ft_platform.cleaning.boilerplate import without_boilerplate
 from ft_platform.cleaning.html_text import html_to_text
 from ft_platform.cleaning.unicode_repair import repair_unicode
 from ft_platform.cleaning.whitespace import normalize_whitespace
-from ft_platform.settings.cleaning import Cleaning
+from ft_platform.use_case.settings.cleaning import Cleaning
 
 ANSWERS = ("assistant", "tool_call", "rejected")
 JSON_ROLES = ("tools", "tool_call")

@@ -9,7 +9,7 @@ import numpy as np
 from ft_platform.cleaning.filters import CleanedRecords
 from ft_platform.errors import ConfigError, MissingExtra
 from ft_platform.lake.files import sha256_file
-from ft_platform.settings.cleaning import Cleaning
+from ft_platform.use_case.settings.cleaning import Cleaning
 
 
 def token_counts(records: CleanedRecords, settings: Cleaning) -> np.ndarray:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ft_platform.lake.store import Lake
-    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.settings.environment import Environment
 
 
 def count(text: str) -> int:
@@ -45,8 +45,8 @@ def changed_settings(parser: argparse.ArgumentParser, meaning: str = "change one
 
 def opened(name: str) -> "tuple[Environment, NamedUseCase, Lake]":
     """The environment, a use case of it, and its lake."""
-    from ft_platform.environment import load_environment
     from ft_platform.lake.opening import open_lake
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()

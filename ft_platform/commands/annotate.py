@@ -85,10 +85,10 @@ def _person(arguments: argparse.Namespace, use_case: Any, action: str = "repair"
     Raises:
         ConfigError: a person is named who may not.
     """
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.people.loading import permissions_of
     from ft_platform.people.person import at_this_machine, named
+    from ft_platform.use_case.environment import load_environment
 
     if not arguments.by.strip():
         return at_this_machine()
@@ -136,9 +136,9 @@ def _unlabelled(lake: Any, use_case: Any, arguments: argparse.Namespace) -> Any:
     """
     from functools import partial
 
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.evaluation.annotation import unlabelled
+    from ft_platform.use_case.environment import load_environment
 
     of = (lake, load_environment(), use_case, arguments.out)
     if arguments.disputed:
@@ -172,11 +172,11 @@ def _disputed(lake: Any, use_case: Any, name: str) -> tuple[Any, list[str]]:
 
 
 def _import(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ft_platform.environment import load_environment
     from ft_platform.evaluation.annotation.answers import read_judgements
     from ft_platform.evaluation.annotation.repairs import add_judgements
     from ft_platform.evaluation.annotation.task import read_task
     from ft_platform.lake.files import locked
+    from ft_platform.use_case.environment import load_environment
 
     files = [(handle, Path(path)) for handle, path in map(_split, arguments.files)]
     found = read_judgements(files, lambda task: read_task(lake, use_case, task))
@@ -253,8 +253,8 @@ def _effect(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[di
 
 
 def _revoke(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ft_platform.evaluation.annotation.marks import MARKS, withdraw_mark
     from ft_platform.evaluation.annotation.repairs import withdraw
-    from ft_platform.privacy.marks import MARKS, withdraw_mark
 
     is_mark = arguments.repairs.startswith(f"{MARKS}-")
     person = _person(arguments, use_case, "show_again" if is_mark else "repair")

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.terminal import ProgressView
     from ft_platform.errors import VersionRefused
     from ft_platform.process.progress import listening
-    from ft_platform.publishing.training_audit import audit_for
+    from ft_platform.reporting.publishing.training_audit import audit_for
     from ft_platform.training.audit_verdict import read_figures
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ft_platform.people.audit_log.entry import Entry
     from ft_platform.people.audit_log.log import AuditLog
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = "Show who did what, verify that nobody changed the audit log, or erase a person from it."
 EXAMPLES = [
@@ -53,9 +53,9 @@ def moment(text: str) -> datetime:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.opening import audit_log_of
+    from ft_platform.use_case.environment import load_environment
 
     if arguments.copy:
         return _verify_copy(arguments)

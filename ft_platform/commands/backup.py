@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.lake.backup.taking import repository_of, take_backup
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.log import AuditLog
     from ft_platform.people.audit_log.opening import note
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     repository_of(environment)

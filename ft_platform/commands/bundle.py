@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ft_platform.repository.bundle_plan import Plan
+    from ft_platform.onboarding.repository.bundle_plan import Plan
 
 HELP = "Write wheels, weights, images and sources for one target, which then installs without a network."
 EXAMPLES = [
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from ft_platform.repository.verify_bundle import problems_of
+    from ft_platform.onboarding.repository.verify_bundle import problems_of
 
     problems = problems_of(arguments.target, arguments.roots)
     print("\n".join(problems) or "the bundle is whole" + ", and signed by one of these keys" * bool(arguments.roots))
@@ -56,12 +56,12 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _write(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.backup import tell
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
-    from ft_platform.repository.bundle import free_place, write_bundle
-    from ft_platform.repository.bundle_plan import left_out, plan_bundle, project_around
-    from ft_platform.repository.verify_bundle import SIGNATURE
-    from ft_platform.signing.opening import signing_keys_of
+    from ft_platform.lake.signing.opening import signing_keys_of
+    from ft_platform.onboarding.repository.bundle import free_place, write_bundle
+    from ft_platform.onboarding.repository.bundle_plan import left_out, plan_bundle, project_around
+    from ft_platform.onboarding.repository.verify_bundle import SIGNATURE
+    from ft_platform.use_case.environment import load_environment
 
     if arguments.roots:
         raise ConfigError(["--roots is for --verify"])

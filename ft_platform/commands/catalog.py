@@ -14,9 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.orchestration.catalog_watch import look
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     if environment.unity_catalog is None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ft_platform.rehearsal.rehearse import Rehearsal
+    from ft_platform.onboarding.rehearsal.rehearse import Rehearsal
     from ft_platform.release.duties import Duty
-    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = (
     "Check every use-case file (each problem with file, line, expected and got) and the columns of its source, name"
@@ -30,14 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.lake.private_folders import problems_of
+    from ft_platform.onboarding.rehearsal.file_problems import validate_all
     from ft_platform.redaction.lint import own_code_warnings
     from ft_platform.redaction.settings_file import instance_problems
-    from ft_platform.rehearsal.file_problems import validate_all
-    from ft_platform.settings.environment_file import environment_file
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import find_use_cases, has_own_component, shown, use_case_folder
+    from ft_platform.use_case.settings.environment_file import environment_file
 
     environment, settings = load_environment(), environment_file()
     defs, only = environment.defs, arguments.use_case
@@ -92,7 +92,7 @@ def _source(folder: Path, environment: "Environment", *, rehearsed: bool) -> dic
     """What the source of a use case has, what is wrong with it, and how rows fare; empty where the file does not load,
     which is said elsewhere."""
     from ft_platform.errors import ConfigError, FtError
-    from ft_platform.rehearsal.source_problems import source_hints, source_problems
+    from ft_platform.onboarding.rehearsal.source_problems import source_hints, source_problems
     from ft_platform.sources.looking import look
     from ft_platform.use_case.file import load_use_case
 
@@ -113,7 +113,7 @@ def _source(folder: Path, environment: "Environment", *, rehearsed: bool) -> dic
         "warnings": [f"{use_case.name}: {hint}" for hint in source_hints(use_case.settings, looked)],
     }
     if rehearsed and not found["problems"]:
-        from ft_platform.rehearsal.rehearse import rehearse
+        from ft_platform.onboarding.rehearsal.rehearse import rehearse
 
         done: Rehearsal = rehearse(use_case, looked, environment)
         found["records"] = done.records

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
     from ft_platform.lake.snapshot import Snapshot
-    from ft_platform.reporting.portal.comparison import compare, side, usual_pair
+    from ft_platform.web.portal_pages.comparison import compare, side, usual_pair
 
     if len(arguments.versions) not in (0, 2):
         raise ConfigError([f"expected two checkpoints or none, got {len(arguments.versions)}"])
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(found: dict[str, Any]) -> None:
     from ft_platform.reporting.formats import number
-    from ft_platform.reporting.portal.comparison import answers_in_words, records_in_words, shown
+    from ft_platform.web.portal_pages.comparison import answers_in_words, records_in_words, shown
 
     print(f"a: {found['a']['checkpoint']}\nb: {found['b']['checkpoint']}\n\n{found['verdict']['text']}")
     for one in found["metrics"]:

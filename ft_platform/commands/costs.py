@@ -24,8 +24,8 @@ def _month(text: str) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.costs.ledger import Ledger
-    from ft_platform.environment import load_environment
     from ft_platform.lake.opening import open_lake
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import use_case_folder
 
     environment = load_environment()

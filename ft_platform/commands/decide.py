@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from ft_platform.lake.snapshot import Snapshot
     from ft_platform.lake.store import Lake
     from ft_platform.lake.versions import ArtifactVersion
-    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = "Say, rule by rule, whether the newest checkpoint may be released. Ends with 1 if the release is refused."
 EXAMPLES = [

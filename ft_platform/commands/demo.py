@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ft_platform.commands.run import add_run_arguments, run_and_collect, show
 
 if TYPE_CHECKING:
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = "Run the shipped use case customer_feedback on its sample data: from raw records to a release that answers."
 EXAMPLES = ["ft demo", "ft demo --control", "ft demo --json"]
@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ends with 0 where the release is accepted, with `--control` where it is refused; with 1 otherwise."""
-    from ft_platform.environment import load_environment
     from ft_platform.reporting.demo_summary import summary
-    from ft_platform.settings.environment import SHIPPED
+    from ft_platform.use_case.environment import load_environment
+    from ft_platform.use_case.settings.environment import SHIPPED
 
     environment = load_environment().model_copy(update={"defs": SHIPPED})
     name = CONTROL if arguments.control else USE_CASE
@@ -76,7 +76,7 @@ def released_and_asked(environment: "Environment") -> list[str]:
 def with_control(environment: "Environment") -> "Environment":
     """An environment whose only use case is the control: the file of the demo with another source, and nothing else
     changed."""
-    from ft_platform.settings.environment import SHIPPED, Environment
+    from ft_platform.use_case.settings.environment import SHIPPED, Environment
 
     shipped = SHIPPED / USE_CASE / "defs.yaml"
     lines: list[Any] = shipped.read_text(encoding="utf-8").splitlines(keepends=True)

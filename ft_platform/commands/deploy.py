@@ -85,10 +85,10 @@ def deployed(use_case: str, targets: list[str], release: str = "") -> tuple[int,
     Args:
         release: its id; default the newest that stands.
     """
+    from ft_platform.assets.order import Order
     from ft_platform.commands import shortened
     from ft_platform.commands.terminal import ProgressView
     from ft_platform.orchestration.execution import run_use_case
-    from ft_platform.orchestration.order import Order
     from ft_platform.process import progress
 
     with ProgressView(sys.stderr) as view, progress.listening(view.update):

@@ -46,9 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.cleaning.differences import refused_without_access, sample_of_changes
-    from ft_platform.environment import load_environment
     from ft_platform.errors import DataError
     from ft_platform.lake.opening import open_lake
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import use_case_folder
 
     environment = load_environment()

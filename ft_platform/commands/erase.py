@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from ft_platform.lake.store import Lake
     from ft_platform.people.person import Person
     from ft_platform.release.erasures import Request
-    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = (
     "Erase a person: ask, let a second person approve, then erase, search every byte for what is left, and sign a"
@@ -71,11 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.erasure.gone import gone_use_cases
     from ft_platform.errors import ConfigError
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.loading import use_cases_of
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import use_case_folder
 
     environment = load_environment()

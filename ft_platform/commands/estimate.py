@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.costs.memory_needs import require_memory
-    from ft_platform.environment import load_environment
     from ft_platform.lake.opening import open_lake
     from ft_platform.training.estimates import further_seeds, measure
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()

@@ -74,9 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from ft_platform.evidence.layout import SIGNATURE
-    from ft_platform.evidence.signing import PublicKey
-    from ft_platform.evidence.verify import problems_of
+    from ft_platform.reporting.evidence.layout import SIGNATURE
+    from ft_platform.reporting.evidence.signing import PublicKey
+    from ft_platform.reporting.evidence.verify import problems_of
 
     folder, key = Path(arguments.words[1]), PublicKey(Path(arguments.public_key)) if arguments.public_key else None
     problems = problems_of(folder, arguments.sha256, key)
@@ -96,12 +96,12 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _write(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from ft_platform.environment import load_environment
-    from ft_platform.evidence.gather import find_known, gather
-    from ft_platform.evidence.pack import write_pack
-    from ft_platform.evidence.signing import Signer
     from ft_platform.lake.inspection import signed_use_cases
     from ft_platform.lake.opening import open_lake
+    from ft_platform.reporting.evidence.gather import find_known, gather
+    from ft_platform.reporting.evidence.pack import write_pack
+    from ft_platform.reporting.evidence.signing import Signer
+    from ft_platform.use_case.environment import load_environment
 
     signer = Signer(Path(arguments.sign_with)) if arguments.sign_with else None
     environment = load_environment()

@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()

@@ -23,7 +23,7 @@ EXAMPLES = [
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from ft_platform.exporting.arguments import add_form
+    from ft_platform.serving.exporting.arguments import add_form
 
     parser.add_argument("name", metavar="use_case|checkpoint", help="use case (its newest checkpoint), or a checkpoint")
     parser.add_argument("--checkpoint", metavar="ID", help="checkpoint of the use case; first characters are enough")
@@ -69,7 +69,7 @@ def _summary(told: dict[str, Any]) -> dict[str, Any]:
 
 def _show(found: dict[str, Any]) -> None:
     from ft_platform.evaluation.abstaining import SUGGESTION
-    from ft_platform.settings.gate import SUGGESTS
+    from ft_platform.use_case.settings.gate import SUGGESTS
 
     told, evidence = found["export"], found["export"]["equivalence"]
     form = " ".join(part for part in (told["form"], told["weights"]) if part)
@@ -135,9 +135,9 @@ def _find(name: str, wanted: str | None, form: Any) -> tuple[str, str]:
         NotTraced: the use case has no such checkpoint.
         ExportRefused: its files tell that it cannot have this form.
     """
-    from ft_platform.environment import load_environment
-    from ft_platform.exporting.matrix import require_possible
     from ft_platform.lake.opening import open_lake
+    from ft_platform.serving.exporting.matrix import require_possible
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     lake = open_lake(environment)

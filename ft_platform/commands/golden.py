@@ -57,10 +57,10 @@ def _person(arguments: argparse.Namespace, use_case: Any) -> Any:
     Raises:
         ConfigError: a person is named who may not.
     """
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.people.loading import permissions_of
     from ft_platform.people.person import at_this_machine, named
+    from ft_platform.use_case.environment import load_environment
 
     if not arguments.by.strip():
         return at_this_machine()

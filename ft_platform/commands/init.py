@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.name is not None:
-        from ft_platform.repository.write import write_repository
+        from ft_platform.onboarding.repository.write import write_repository
 
         written = write_repository(Path.cwd(), arguments.name, arguments.target)
         print(f"{arguments.name}/ has {len(written)} new files. Its README.md explains each command.")
@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         from ft_platform.errors import ConfigError
 
         raise ConfigError(["--target needs the name of a new repository"], f"ft init NAME --target {arguments.target}")
-    from ft_platform.environment import load_environment
     from ft_platform.orchestration.execution import prepare_home
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     had_key = environment.key_path.exists()

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ft_platform.keys.key_ring import KeyRing
-    from ft_platform.keys.providers import KeyPlace
-    from ft_platform.settings.environment import Environment
+    from ft_platform.lake.keys.key_ring import KeyRing
+    from ft_platform.lake.keys.providers import KeyPlace
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = "List, create, rotate, retire or copy the pseudonym key. Prints version numbers and places, never a key."
 EXAMPLES = [
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
 
     return ACTIONS[arguments.action](load_environment(), arguments)
 
@@ -69,7 +69,7 @@ def _list(environment: "Environment", arguments: argparse.Namespace) -> int:
 
 def _create(environment: "Environment", _arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
-    from ft_platform.keys.key_ring import KeyRing, pseudonym_key_place
+    from ft_platform.lake.keys.key_ring import KeyRing, pseudonym_key_place
 
     provider = pseudonym_key_place(environment).open()
     if provider.read() is not None:
@@ -107,7 +107,7 @@ def _retire(environment: "Environment", arguments: argparse.Namespace) -> int:
 
 def _copy(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
-    from ft_platform.keys.key_ring import read_key_ring
+    from ft_platform.lake.keys.key_ring import read_key_ring
 
     place, ring = _ring(environment)
     target = replace(place, provider=arguments.to, file=arguments.file or place.file)
@@ -132,7 +132,7 @@ def _copy(environment: "Environment", arguments: argparse.Namespace) -> int:
 
 
 def _ring(environment: "Environment") -> "tuple[KeyPlace, KeyRing]":
-    from ft_platform.keys.key_ring import pseudonym_key_place, read_key_ring
+    from ft_platform.lake.keys.key_ring import pseudonym_key_place, read_key_ring
 
     place = pseudonym_key_place(environment)
     return place, read_key_ring(place)

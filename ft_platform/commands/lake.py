@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ft_platform.lake.check import Found
     from ft_platform.lake.inspection import Inspection
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = (
     "Compare the lake with what was signed and find what belongs to nothing; copy it to another store; close the"
@@ -67,7 +67,6 @@ def _check(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from ft_platform.commands.backup import tell
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.lake import check
     from ft_platform.lake.inspection import inspect, signed_use_cases
@@ -76,6 +75,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from ft_platform.people.audit_log.log import AuditLog
     from ft_platform.people.audit_log.opening import note
     from ft_platform.people.audit_log.verify import verify
+    from ft_platform.use_case.environment import load_environment
 
     if not arguments.older_than >= check.LEAST_DAYS:
         raise ConfigError([f"--older-than must be {check.LEAST_DAYS:g} or more, got {arguments.older_than:g}"])
@@ -125,11 +125,11 @@ def _copy(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from ft_platform.commands.backup import say_problems, tell
-    from ft_platform.environment import load_environment
     from ft_platform.lake.backup.copying import copy_lake
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.log import AuditLog
     from ft_platform.people.audit_log.opening import note
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     places = [
@@ -155,8 +155,8 @@ def _at(environment: "Environment", place: str) -> "Environment":
 
 
 def _policies(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.people.bucket_rights import bucket_of, template, text_of
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import find_use_cases
 
     environment = load_environment()
@@ -171,11 +171,11 @@ def _policies(arguments: argparse.Namespace) -> int:
 
 
 def _harden(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.lake import modes
     from ft_platform.lake.opening import open_lake
     from ft_platform.lake.private_folders import private_folders
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     lake = open_lake(environment)

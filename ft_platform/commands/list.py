@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ft_platform.orchestration.runs import LastRun
-    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = "List the use cases: what each is now, how the last run ended, whether a release was accepted, the last figure."
 EXAMPLES = ["ft list", "ft list --json"]
@@ -21,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.orchestration.identities import is_served_here
     from ft_platform.orchestration.runs import last_runs
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import find_use_cases
 
     environment = load_environment()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ft_platform.people.looks.door import Door, Wanted
     from ft_platform.people.looks.look import Look
     from ft_platform.people.may import Acted
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
 
 PAGE = 5
 """Records that are shown, and noted, at once."""
@@ -45,7 +45,7 @@ def require_terminal(environment: "Environment") -> None:
 
 def door_of(environment: "Environment", lake: "Places", use_case: str) -> "Door":
     """The door to records of a use case, also of one that has left the folder of the use cases."""
-    from ft_platform.keys.key_ring import pseudonym_key_place, read_key_ring
+    from ft_platform.lake.keys.key_ring import pseudonym_key_place, read_key_ring
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.people.loading import permissions_of

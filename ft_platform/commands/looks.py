@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.lake.opening import open_lake
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     lake = open_lake(environment)
@@ -58,7 +58,7 @@ def _list(environment: Any, lake: Any, arguments: argparse.Namespace) -> int:
     from datetime import datetime
 
     from ft_platform.errors import ConfigError
-    from ft_platform.keys.key_ring import pseudonym_key_place, read_key_ring
+    from ft_platform.lake.keys.key_ring import pseudonym_key_place, read_key_ring
     from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.people.looks.door import hashes_of
     from ft_platform.people.looks.look import looks_in

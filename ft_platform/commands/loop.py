@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ft_platform.commands import count
 
 if TYPE_CHECKING:
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = "Play the whole loop on the demo: serve, change, alarm, retraining, gate, shadow, canary, switch, recovery."
 EXAMPLES = ["ft loop", "ft loop --control", "ft loop --days 12 --requests 80 --json"]
@@ -29,10 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     import shutil
     from dataclasses import replace
 
-    from ft_platform.environment import load_environment
-    from ft_platform.rehearsal.loop.case import alone, installation, prepared
-    from ft_platform.rehearsal.loop.story import Plan
+    from ft_platform.onboarding.rehearsal.loop.case import alone, installation, prepared
+    from ft_platform.onboarding.rehearsal.loop.story import Plan
     from ft_platform.serving.supervision import stop
+    from ft_platform.use_case.environment import load_environment
 
     chosen = {name: value for name in ("days", "requests") if (value := getattr(arguments, name))}
     plan = replace(Plan(share=0.0) if arguments.control else Plan(), **chosen)
@@ -48,12 +48,12 @@ def played(environment: "Environment", plan: Any, *, as_json: bool = False) -> i
     """Trains and serves the first release of a prepared installation, plays a plan, and tells the end."""
     from ft_platform.commands.serve import noted
     from ft_platform.lake.opening import open_lake
+    from ft_platform.onboarding.rehearsal.loop.case import USE_CASE
+    from ft_platform.onboarding.rehearsal.loop.story import TARGET, Story, to_dict
     from ft_platform.orchestration.loop_event import show_loop
-    from ft_platform.publishing.loop import publish_loop
-    from ft_platform.rehearsal.loop.case import USE_CASE
-    from ft_platform.rehearsal.loop.story import TARGET, Story, to_dict
     from ft_platform.reporting.loop_page import REPORT
     from ft_platform.reporting.loop_summary import closed, summary
+    from ft_platform.reporting.publishing.loop import publish_loop
     from ft_platform.serving.supervision import stop
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
@@ -88,11 +88,11 @@ def _run(environment: "Environment", stages: Sequence[str] | None, overrides: di
     LoopBroken: a stage failed.
     """
     from ft_platform.commands.terminal import ProgressView
+    from ft_platform.onboarding.rehearsal.loop.case import USE_CASE
+    from ft_platform.onboarding.rehearsal.loop.story import LoopBroken
     from ft_platform.orchestration.execution import run_use_case
     from ft_platform.process import progress
     from ft_platform.redaction.output import terminal
-    from ft_platform.rehearsal.loop.case import USE_CASE
-    from ft_platform.rehearsal.loop.story import LoopBroken
 
     with terminal(sys.stderr) as stream, ProgressView(stream) as view, progress.listening(view.update):
         outcome = run_use_case(USE_CASE, overrides, list(stages) if stages else None, environment)

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.people.actions import ACTIONS
     from ft_platform.people.may import table
     from ft_platform.people.person import at_this_machine, named
-    from ft_platform.settings.roles import ROLES
+    from ft_platform.use_case.settings.roles import ROLES
 
     who = arguments.who
     arguments.use_case = arguments.use_case or arguments.within
@@ -46,11 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _of_a_person(person: "Person", arguments: argparse.Namespace, actions: list[str]) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.people.actions import ACTIONS
     from ft_platform.people.loading import permissions_of
-    from ft_platform.settings.roles import ROLES
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import use_case_folder
+    from ft_platform.use_case.settings.roles import ROLES
 
     environment = load_environment()
     if arguments.use_case:
@@ -93,7 +93,7 @@ def _of_a_person(person: "Person", arguments: argparse.Namespace, actions: list[
 def _rows(found: dict[str, dict[str, str]]) -> list[str]:
     """A line for each action, with the roles that may."""
     from ft_platform.people.actions import ACTIONS
-    from ft_platform.settings.roles import ROLES
+    from ft_platform.use_case.settings.roles import ROLES
 
     lines = []
     for name, reach in found.items():

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.monitoring.acknowledging import acknowledge
     from ft_platform.monitoring.day_reports import day_reports
     from ft_platform.monitoring.traffic.shipping import ship, spool_path
-    from ft_platform.publishing.monitoring import publish_monitoring
+    from ft_platform.reporting.publishing.monitoring import publish_monitoring
 
     if bool(arguments.day) + bool(arguments.days) + bool(arguments.acknowledge) > 1:
         raise ConfigError(["--day, --days and --acknowledge do not go together"])

@@ -16,14 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.loading import permissions_of
     from ft_platform.people.person import named
-    from ft_platform.reporting.portal.needs import needs_of, urgency
-    from ft_platform.settings.roles import ROLES
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import use_case_folder
+    from ft_platform.use_case.settings.roles import ROLES
+    from ft_platform.web.portal_pages.needs import needs_of, urgency
 
     environment = load_environment()
     if arguments.use_case:

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ft_platform.proposal.draft import Answers, Ask, Draft
-    from ft_platform.proposal.propose import Proposal
-    from ft_platform.proposal.questions import Question
-    from ft_platform.settings.environment import Environment
+    from ft_platform.onboarding.proposal.draft import Answers, Ask, Draft
+    from ft_platform.onboarding.proposal.propose import Proposal
+    from ft_platform.onboarding.proposal.questions import Question
     from ft_platform.sources.looking import Looked
     from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = "Write the file of a new use case: from a look at your data (--source), or on sample data."
 EXAMPLES = [
@@ -52,9 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
-    from ft_platform.proposal.questions import OPEN
+    from ft_platform.onboarding.proposal.questions import OPEN
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import FILE_NAME, parse_overrides, shown
     from ft_platform.use_case.scaffold import check_name, scaffold_yaml
 
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(["--set needs --source"], "Edit the file, or add --source")
     found = None
     if arguments.source:
-        from ft_platform.proposal.draft import draft
+        from ft_platform.onboarding.proposal.draft import draft
 
         stated = parse_overrides(arguments.stated)
         wanted = {"every_field": arguments.all, "ask": None if arguments.json else _ask(stated)}
@@ -116,10 +116,10 @@ def _ask(stated: "Mapping[str, Any]") -> "Ask | None":
     def ask(made: "Proposal", looked: "Looked") -> "Answers":
         from pathlib import Path
 
+        from ft_platform.onboarding.proposal.draft import Answers
+        from ft_platform.onboarding.proposal.questions import questions
         from ft_platform.process.account import this_account
         from ft_platform.process.git import git
-        from ft_platform.proposal.draft import Answers
-        from ft_platform.proposal.questions import questions
 
         print("What only you can say. Enter takes what stands in brackets, or leaves the question open.")
         given: dict[str, Any] = {}
@@ -139,7 +139,7 @@ def _ask(stated: "Mapping[str, Any]") -> "Ask | None":
 
 def _answer(question: "Question") -> "dict[str, Any]":
     """The fields that an answer fills; none where it is left open."""
-    from ft_platform.proposal.questions import Unclear
+    from ft_platform.onboarding.proposal.questions import Unclear
 
     print(f"\n{question.asks}")
     while True:
@@ -207,7 +207,7 @@ def _show(found: "Draft") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ft_platform.proposal.shapes import HEADERS, shape_of
+    from ft_platform.onboarding.proposal.shapes import HEADERS, shape_of
 
     table = Table(title="Columns, and the characters of five rows", title_justify="left", box=None, pad_edge=False)
     for header in HEADERS:

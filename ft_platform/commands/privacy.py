@@ -126,7 +126,7 @@ def _sample(arguments: argparse.Namespace) -> int:
 
 
 def _attack(arguments: argparse.Namespace) -> int:
-    from ft_platform.privacy_attacks.newest import newest_attack
+    from ft_platform.training.privacy_attacks.newest import newest_attack
 
     _, use_case, lake = opened(arguments.use_case)
     found = newest_attack(lake, use_case)
@@ -211,11 +211,11 @@ def _perturbed(gold: Any, scanner: Any) -> dict[str, dict[str, float | None]]:
 
 
 def _settings(use_case: str | None) -> Any:
-    from ft_platform.settings.privacy import Privacy
+    from ft_platform.use_case.settings.privacy import Privacy
 
     if use_case is None:
         return Privacy()
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()

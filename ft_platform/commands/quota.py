@@ -19,10 +19,10 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.costs.quotas import standings
     from ft_platform.costs.teams import teams_of
     from ft_platform.costs.waiting import waiting_in
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.loading import use_cases_of
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     lake, teams = open_lake(environment), teams_of(use_cases_of(environment).values())

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ft_platform.lake.store import Lake
-    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = "Release the model of the newest accepted decision: a signed record that everybody who serves it relies on."
 EXAMPLES = ["ft release complaint_routing --by ana.ruiz@example.org", "ft release complaint_routing --json"]
@@ -31,10 +31,10 @@ def made(arguments: argparse.Namespace, back_to: str = "") -> int:
     Args:
         back_to: id of an earlier release, or `previous`; empty: a new one is made.
     """
+    from ft_platform.assets.order import Order
     from ft_platform.commands import opened, shortened
     from ft_platform.lake.releases import standing_releases
     from ft_platform.orchestration.execution import run_use_case
-    from ft_platform.orchestration.order import Order
     from ft_platform.people.person import at_this_machine, named
 
     name = arguments.use_case

@@ -2,7 +2,6 @@
 
 import argparse
 import importlib.util
-from importlib import import_module
 from pathlib import Path
 
 HELP = "Serve the portal and the HTML reports of the lake without Dagster's UI. `ft ui` has them too."
@@ -21,25 +20,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import MissingExtra
     from ft_platform.orchestration.stop_signals import StopSignals
+    from ft_platform.use_case.environment import load_environment
 
     for module in ("uvicorn", "argon2", "authlib"):
         if importlib.util.find_spec(module) is None:
             raise MissingExtra(module, "ui")
     from ft_platform.people.audit_log.once_needed import audit_log_once_needed
+    from ft_platform.web.acting import acting
     from ft_platform.web.listening import Tls, listening_on
     from ft_platform.web.report_server import report_server
 
     tls, environment = Tls.given(arguments.certificate, arguments.key), load_environment()
     environment = listening_on(arguments.host, arguments.port, tls, environment)
     noting = audit_log_once_needed(environment)
-    # By name: the pages where people act stand above much else.
-    acting = import_module("ft_platform.orchestration.acting").acting(environment)
     with (
         StopSignals() as stop,
-        report_server(environment, arguments.host, arguments.port, tls, noting, acting) as server,
+        report_server(environment, arguments.host, arguments.port, tls, noting, acting(environment)) as server,
     ):
         print(
             f"{tls.scheme}://{server.server_name}:{server.server_port}, linked as {environment.reports_url} (stop with"

@@ -55,10 +55,10 @@ def _find(wanted: str) -> tuple[str, int]:
     Raises:
         DataError: no use case, or more than one, has it.
     """
-    from ft_platform.environment import load_environment
     from ft_platform.errors import DataError
     from ft_platform.lake.opening import open_lake
     from ft_platform.lake.provenance import NotTraced, find_checkpoint
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import find_use_cases
 
     environment = load_environment()

@@ -34,12 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from ft_platform.commands.backup import say_problems, tell
-    from ft_platform.environment import load_environment
     from ft_platform.lake.backup import restoring
     from ft_platform.lake.backup.taking import listed
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.opening import note
     from ft_platform.tracking.mlflow_home import bring_home
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     if arguments.list:

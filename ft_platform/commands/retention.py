@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ft_platform.lake.store import Lake
     from ft_platform.people.person import Person
-    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = (
     "Mark every dataset version and checkpoint with records whose permission has ended, so that training, evaluation"
@@ -89,9 +89,9 @@ def _in_each(
     arguments: argparse.Namespace, act: Callable[..., dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """What was done in each use case, and what went wrong. One broken YAML or ledger must not keep the others."""
-    from ft_platform.environment import load_environment
     from ft_platform.errors import FtError
     from ft_platform.lake.opening import open_lake
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
 
     environment = load_environment()

@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.lake.opening import open_lake
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()
@@ -45,8 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _ask(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: Any) -> None:
+    from ft_platform.monitoring.retraining.journal import ask, give_up
     from ft_platform.people.audit_log.opening import audit_log_of
-    from ft_platform.retraining.journal import ask, give_up
 
     now, log = datetime.now(UTC), audit_log_of(lake, {use_case.name: use_case.path} if use_case.path else {})
     asked = ask(lake, environment, use_case, arguments.reason, now, log)
@@ -57,7 +57,7 @@ def _ask(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: A
 
 
 def _explain(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: Any) -> int:
-    from ft_platform.retraining.deciding import decision_at
+    from ft_platform.monitoring.retraining.deciding import decision_at
     from ft_platform.training.continuing import weights_of
 
     found = decision_at(lake, environment, use_case, datetime.now(UTC)).to_dict()
@@ -85,8 +85,8 @@ def _explain(arguments: argparse.Namespace, lake: Any, environment: Any, use_cas
 
 def _simulate(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: Any) -> int:
     from ft_platform.errors import ConfigError
-    from ft_platform.retraining.deciding import LOOKS_BACK, history_of
-    from ft_platform.retraining.simulate import simulate
+    from ft_platform.monitoring.retraining.deciding import LOOKS_BACK, history_of
+    from ft_platform.monitoring.retraining.simulate import simulate
 
     first, last = arguments.first, arguments.last or datetime.now(UTC).date()
     if first is None or first > last:

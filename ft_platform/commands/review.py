@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _export(lake: Any, use_case: Any, arguments: argparse.Namespace) -> dict[str, Any]:
-    from ft_platform.publishing.review_sheets import export_sheets
+    from ft_platform.reporting.publishing.review_sheets import export_sheets
 
     made = export_sheets(
         lake, use_case, arguments.out, arguments.rows, arguments.raters, arguments.format, arguments.alternative
@@ -156,7 +156,7 @@ def _status(lake: Any, use_case: Any, _arguments: argparse.Namespace) -> dict[st
 
 
 def _publish(lake: Any, use_case: Any, arguments: argparse.Namespace) -> dict[str, Any]:
-    from ft_platform.publishing.review import publish_review
+    from ft_platform.reporting.publishing.review import publish_review
 
     person, _ = _person(arguments, use_case)
     return _reported(lake, use_case, *publish_review(lake, use_case, person))
@@ -176,10 +176,10 @@ def _person(arguments: argparse.Namespace, use_case: Any) -> tuple[Any, Any]:
     Raises:
         ConfigError: a person is named who may not.
     """
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.people.loading import permissions_of
     from ft_platform.people.person import at_this_machine, named
+    from ft_platform.use_case.environment import load_environment
 
     permissions = permissions_of(load_environment())
     if not arguments.by.strip():
@@ -191,7 +191,7 @@ def _person(arguments: argparse.Namespace, use_case: Any) -> tuple[Any, Any]:
 
 
 def _import(lake: Any, use_case: Any, arguments: argparse.Namespace) -> dict[str, Any]:
-    from ft_platform.publishing.review import import_answers
+    from ft_platform.reporting.publishing.review import import_answers
 
     return _reported(lake, use_case, *import_answers(lake, use_case, arguments.files))
 

@@ -12,9 +12,9 @@ add_arguments = use_case_and_json
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.business.realized import evaluation_of, realized
-    from ft_platform.publishing.roi import newest_roi, outdated
+    from ft_platform.monitoring.business.realized import evaluation_of, realized
     from ft_platform.release.standing_now import standing_now
+    from ft_platform.reporting.publishing.roi import newest_roi, outdated
 
     environment, use_case, lake = opened(arguments.use_case)
     report, found = newest_roi(lake, use_case)

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     switched = _switched(arguments)
+    from ft_platform.assets.order import PREVIOUS  # Dagster takes seconds, and the traffic does not wait for it
     from ft_platform.commands.release import made
-    from ft_platform.orchestration.order import PREVIOUS  # Dagster takes seconds, and the traffic does not wait for it
 
     if code := made(arguments, arguments.to or PREVIOUS):
         return _told(code, arguments.use_case, switched)
@@ -34,8 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _switched(arguments: argparse.Namespace) -> dict[str, str]:
     """Gives the traffic back before anything is run, and says so. Target -> the release that has it, or why not."""
     from ft_platform.commands import opened
+    from ft_platform.monitoring.rollout.going_back import switch_back
     from ft_platform.release.releasing import earlier_release
-    from ft_platform.serving.going_back import switch_back
 
     environment, use_case, lake = opened(arguments.use_case)
     earlier = earlier_release(lake, use_case, arguments.to)

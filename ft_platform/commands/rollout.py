@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ft_platform.commands import opened
 
 if TYPE_CHECKING:
-    from ft_platform.serving.rollout.conducting import Seen
+    from ft_platform.monitoring.rollout.conducting import Seen
 
 HELP = "Show the release that is tried on some of the traffic and what speaks for it; promote it, or stop it."
 EXAMPLES = [
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.lake.releases import blocked_releases
-    from ft_platform.serving.rollout.conducting import last_outcome, step, unblock
+    from ft_platform.monitoring.rollout.conducting import last_outcome, step, unblock
 
     environment, use_case, lake = opened(arguments.use_case)
     if arguments.unblock:
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _ended(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import DataError
-    from ft_platform.serving.rollout.conducting import end_by_person
+    from ft_platform.monitoring.rollout.conducting import end_by_person
 
     environment, use_case, lake = opened(arguments.use_case)
     about = {"promote": arguments.promote, "reason": arguments.reason, "by": arguments.by}
@@ -82,8 +82,8 @@ def _told(seen: "Seen | None") -> dict[str, Any] | None:
 
 
 def _differences(arguments: argparse.Namespace) -> int:
-    from ft_platform.serving.rollout.conducting import newest_rollout
-    from ft_platform.serving.rollout.counting import differences
+    from ft_platform.monitoring.rollout.conducting import newest_rollout
+    from ft_platform.monitoring.rollout.counting import differences
 
     _, use_case, lake = opened(arguments.use_case)
     newest = newest_rollout(lake, use_case.name)

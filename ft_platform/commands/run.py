@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from ft_platform.lake.store import Lake
     from ft_platform.orchestration.plan import Plan
     from ft_platform.orchestration.runs import RunOutcome
-    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = "Run a use case, or some of its stages, and show progress and results."
 EXAMPLES = [
@@ -75,7 +75,7 @@ def keep(arguments: argparse.Namespace) -> None:
     Raises:
         ConfigError: a value is wrong, or can only be changed by a person. Nothing is written then.
     """
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import FILE_NAME, load_use_case, parse_overrides, shown, use_case_folder
     from ft_platform.use_case.kept_values import keep_values
 
@@ -89,7 +89,7 @@ def keep(arguments: argparse.Namespace) -> None:
 
 def run_and_show(name: str, arguments: argparse.Namespace) -> int:
     """Runs stages, shows progress, prints the summary. Returns the exit code."""
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
 
     code, found = run_and_collect(name, arguments, load_environment())
     if found is not None:
@@ -164,8 +164,8 @@ def show_plan(arguments: argparse.Namespace) -> int:
     """Says what a run would do, and starts nothing."""
     from dataclasses import asdict
 
-    from ft_platform.environment import load_environment
     from ft_platform.orchestration.planned_programs import lines, planned_programs, warnings
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
@@ -194,8 +194,8 @@ def _needed(lake: "Lake", use_case: "NamedUseCase", planned: "Plan") -> list[str
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings that hold for this run only."""
-    from ft_platform.settings.training import NEWEST
     from ft_platform.use_case.file import parse_overrides
+    from ft_platform.use_case.settings.training import NEWEST
 
     overrides = parse_overrides(arguments.overrides)
     if arguments.further:

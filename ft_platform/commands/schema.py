@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _entities(*, as_json: bool) -> str:
-    from ft_platform.settings.privacy import entity_names
+    from ft_platform.use_case.settings.privacy import entity_names
 
     entities = entity_names()
     return json.dumps(entities, indent=1) if as_json else "\n".join(entities)

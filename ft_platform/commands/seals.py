@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ft_platform.settings.environment import Environment
-    from ft_platform.signing.keys import SigningKeys
+    from ft_platform.lake.signing.keys import SigningKeys
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = (
     "Verify what was signed in the lake, sign an older lake, take responsibility for a lost file, rotate the signing"
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
 
     return ACTIONS[arguments.action](load_environment(), arguments)
 
@@ -248,7 +248,7 @@ def _certificates(environment: "Environment", arguments: argparse.Namespace) -> 
 
 
 def _of(environment: "Environment") -> "SigningKeys":
-    from ft_platform.signing.opening import signing_keys_of
+    from ft_platform.lake.signing.opening import signing_keys_of
 
     return signing_keys_of(environment)
 

@@ -11,7 +11,7 @@ from ft_platform.commands import count
 if TYPE_CHECKING:
     from ft_platform.serving.api.guard import Guard
     from ft_platform.serving.api_keys import ApiKeys
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = "Serve released models over HTTP, as OpenAI's API; add, list and revoke the keys of its clients."
 EXAMPLES = [
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     if arguments.use_cases[:1] == ["keys"]:
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise MissingExtra(module, "serve")
     from ft_platform.serving.api_keys import ApiKeys, keys_path
     from ft_platform.serving.starting import without_collector
-    from ft_platform.settings.hosts import Hosts
+    from ft_platform.use_case.settings.hosts import Hosts
 
     keys = ApiKeys(keys_path(environment))
     require_keys(keys, arguments)
@@ -131,7 +131,7 @@ def require_keys(keys: "ApiKeys", arguments: argparse.Namespace) -> None:
     ConfigError: other machines could ask without a key, or a certificate and its key are not given together.
     """
     from ft_platform.errors import ConfigError
-    from ft_platform.settings.hosts import is_loopback
+    from ft_platform.use_case.settings.hosts import is_loopback
 
     if (arguments.certificate is None) != (arguments.key is None):
         raise ConfigError(["--certificate and --key belong together"], "Give both, or neither")

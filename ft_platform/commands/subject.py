@@ -30,12 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
     import sys
 
     from ft_platform.commands.who import person_of
-    from ft_platform.environment import load_environment
     from ft_platform.erasure.disclosure import NothingHeld, disclose
     from ft_platform.errors import ConfigError
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.people.loading import permissions_of
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     permissions = permissions_of(environment)

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ft_platform.errors.printable import printable
 from ft_platform.evaluation.systems import NOT_FINE_TUNED
-from ft_platform.process.printable import printable
 from ft_platform.process.progress import Update
 
 PLAIN_SECONDS = 5.0

@@ -30,13 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
-    from ft_platform.keys.given_out import now
+    from ft_platform.lake.keys.given_out import now
     from ft_platform.people.audit_log.once_needed import audit_log_once_needed
     from ft_platform.people.identity.tokens import NAME, Tokens
     from ft_platform.people.noted import Noted
     from ft_platform.people.person import at_this_machine
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     tokens = Tokens(environment.people_path)

@@ -54,10 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _find(what: str, words: list[str], trace: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     """The trace of an id in the use case that is named, or in the only one that has it."""
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
     from ft_platform.lake.opening import open_lake
     from ft_platform.lake.provenance import NotTraced
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import find_use_cases, use_case_folder
 
     if len(words) > 2:
@@ -89,11 +89,11 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
     """Everything that holds rows of a person, in the use case that is named or in all."""
     import sys
 
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
     from ft_platform.lake.opening import open_lake
     from ft_platform.lake.subjects import merged, require_access, trace_subject
     from ft_platform.privacy.pseudonyms import subject_pseudonyms
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.file import find_use_cases, use_case_folder
 
     *named, wanted = words

@@ -30,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.lake.opening import open_lake
     from ft_platform.monitoring.traffic.shipping import ship, spool_path
+    from ft_platform.use_case.environment import load_environment
 
     if arguments.ship == bool(arguments.use_case):
         raise ConfigError(["name a use case, or --ship for all"])

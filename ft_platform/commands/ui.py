@@ -34,12 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, MissingExtra
     from ft_platform.orchestration.execution import prepare_home
     from ft_platform.orchestration.identities import IDENTITY, is_served_here
     from ft_platform.redaction.settings_file import instance_problems
-    from ft_platform.settings.environment import PORTAL
+    from ft_platform.use_case.environment import load_environment
+    from ft_platform.use_case.settings.environment import PORTAL
 
     for module in ("dagster_webserver", "argon2", "authlib"):
         if importlib.util.find_spec(module) is None:

@@ -22,8 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     import importlib.util
     import sys
 
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, MissingExtra
+    from ft_platform.use_case.environment import load_environment
 
     if importlib.util.find_spec("argon2") is None:
         raise MissingExtra("argon2-cffi", "ui")

@@ -9,7 +9,7 @@ from ft_platform.commands.looking import Viewing, add_look_arguments
 
 if TYPE_CHECKING:
     from ft_platform.privacy.vault import Vault
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
 
 HELP = (
     "Look up what a pseudonym stands for, on a terminal (needs the vault key and the role; each look-up is noted), or"
@@ -40,13 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
 
     return ACTIONS[arguments.action](load_environment(), arguments)
 
 
 def _init(environment: "Environment", _arguments: argparse.Namespace) -> int:
-    from ft_platform.keys.key_ring import read_key_ring, vault_key_place
+    from ft_platform.lake.keys.key_ring import read_key_ring, vault_key_place
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.opening import note
     from ft_platform.privacy.vault import VaultKeys, new_vault_ring, write_public_key
@@ -71,7 +71,7 @@ def _init(environment: "Environment", _arguments: argparse.Namespace) -> int:
 
 
 def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
-    from ft_platform.keys.key_ring import read_key_ring, vault_key_place
+    from ft_platform.lake.keys.key_ring import read_key_ring, vault_key_place
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.opening import note
     from ft_platform.privacy.vault import VaultKeys, write_public_key
@@ -91,7 +91,7 @@ def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
 
 def _read(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import KeyMissing
-    from ft_platform.keys.key_ring import read_key_ring, vault_key_place
+    from ft_platform.lake.keys.key_ring import read_key_ring, vault_key_place
     from ft_platform.people.looks.look import VAULT
     from ft_platform.privacy.vault import VaultKeys
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ft_platform.people.audit_log.log import AuditLog
     from ft_platform.people.person import Person
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
 
 THIS_MACHINE = "127.0.0.1"
 

@@ -17,7 +17,7 @@ from ft_platform.compute.cloud_jobs import TAG, check_texts, secret_text
 from ft_platform.errors import MissingExtra, SubmissionRefused
 
 if TYPE_CHECKING:
-    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 T = TypeVar("T")
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

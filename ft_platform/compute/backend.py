@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from ft_platform.process.program_variables import program_variables, variables_elsewhere
+from ft_platform.use_case.program_variables import program_variables, variables_elsewhere
 
 if TYPE_CHECKING:  # programs load compute profiles too, and with them back ends; they need no Dagster
     import dagster as dg
 
-    from ft_platform.settings.compute_profile import ComputeProfile
-    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.environment import Environment
 
 
 TOGETHER = ("train",)

@@ -10,7 +10,7 @@ from ft_platform.compute.backend import Job, Launch, Scheduler, Unreachable
 from ft_platform.errors import SubmissionRefused
 
 if TYPE_CHECKING:
-    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 TAG = "ft-platform"
 """On jobs, so that policies and the bill can tell them from others."""

@@ -23,12 +23,12 @@ from ft_platform.errors import (
     TrainingFailed,
     TransientError,
 )
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.file_systems import if_reached, passes
 from ft_platform.lake.launches import FOLDER, LaunchFolder, launch_id
 from ft_platform.lake.opening import open_lake
 from ft_platform.process import progress
 from ft_platform.process.code_hash import code
-from ft_platform.process.vouched import vouch
 
 if TYPE_CHECKING:
     from ft_platform.lake.store import Lake
@@ -107,7 +107,7 @@ class _OutOfReach(Exception):
 def _watching(lake: "Lake", launch: Launch, name: str) -> Iterator[None]:
     """Holds the right to submit and watch this launch: of two orchestrators one has it, and the other says so. An
     object store frees that of one that was killed after two minutes, which are waited for."""
-    from ft_platform.training.lease import LEASE_SECONDS, lease
+    from ft_platform.lake.lease import LEASE_SECONDS, lease
 
     until = time.monotonic() + (0.0 if lake.is_local else LEASE_SECONDS + 2 * LOOK_SECONDS)
     while True:

@@ -15,8 +15,8 @@ from dagster._core.pipes.context import PipesMessageHandler
 from dagster_pipes import PIPES_PROTOCOL_VERSION_FIELD
 
 from ft_platform import errors
+from ft_platform.errors.vouched import vouch
 from ft_platform.process import progress
-from ft_platform.process.vouched import vouch
 
 POLL_SECONDS = 0.05
 LINE_SECONDS = 10.0

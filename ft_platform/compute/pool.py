@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ft_platform.costs.queue_folder import Queued
+from ft_platform.errors.vouched import vouch
 from ft_platform.process import progress
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.quotas import PRIORITIES
+from ft_platform.use_case.settings.quotas import PRIORITIES
 
 if TYPE_CHECKING:  # with it come sqlalchemy and alembic, and a process that only loads the graph needs neither
     from dagster._core.storage.event_log import EventLogStorage

@@ -17,16 +17,16 @@ from ft_platform.costs.queue_folder import Queued
 from ft_platform.costs.quotas import last_seconds, reserved
 from ft_platform.costs.teams import team_of
 from ft_platform.errors import MadeRoom, Preempted, ProgramKilled, TrainingFailed
-from ft_platform.experiments.admission import EXPERIMENTS, admit_program, require_left
+from ft_platform.errors.vouched import VouchedLog, vouch
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
-from ft_platform.process.program_variables import program_variables
-from ft_platform.process.vouched import VouchedLog, vouch
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
+from ft_platform.training.experiments.admission import EXPERIMENTS, admit_program, require_left
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.program_variables import program_variables
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 
 MODEL_PROGRAMS = {stage.program for stage in STAGES.values() if stage.program}
 """Those that wait for a place in the pool; an audit loads no model."""

@@ -141,9 +141,9 @@ def _taken(orders: dict[str, Any]) -> dict[str, str]:
     from cryptography.exceptions import InvalidTag
 
     from ft_platform.compute.handed_over import take
-    from ft_platform.environment import load_environment
     from ft_platform.errors import FtError
     from ft_platform.lake.opening import open_lake
+    from ft_platform.use_case.environment import load_environment
 
     environment = load_environment()
     try:

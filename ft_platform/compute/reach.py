@@ -7,7 +7,7 @@ from typing import Any
 
 from ft_platform.compute.backend import CredentialsRefused, Scheduler, Unreachable
 from ft_platform.errors import FtError
-from ft_platform.settings.compute_profile import BACKENDS, ComputeProfile
+from ft_platform.use_case.settings.compute_profile import BACKENDS, ComputeProfile
 
 SECONDS = 20.0
 NOBODY = "ft-0000000000000000-00000000"

@@ -18,12 +18,12 @@ FILES: Mapping[Kind, Path] = {
 COVERS: Mapping[Kind, tuple[str, ...]] = {
     "compute": (
         *("compute", "lake/launches.py", "programs/lake_messages.py", "programs/reporting.py"),
-        "training/lease.py",
+        "lake/lease.py",
     ),
     "store": (
         *("lake/artifacts.py", "lake/azure_blobs.py", "lake/file_systems.py", "lake/files.py", "lake/launches.py"),
         *("lake/places.py", "lake/seals.py", "lake/tables.py", "lake/training_states.py"),
-        *("programs/lake_messages.py", "training/lease.py", "erasure/old_versions.py"),
+        *("programs/lake_messages.py", "lake/lease.py", "erasure/old_versions.py"),
     ),
 }
 """Of the package, what the outcomes are about."""

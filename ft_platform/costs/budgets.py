@@ -7,9 +7,9 @@ from typing import Any
 from ft_platform.costs.ledger import Ledger, month_of
 from ft_platform.errors import BudgetExceeded
 from ft_platform.lake.store import Lake
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ft_platform.costs.teams import team_in, team_of
-from ft_platform.settings.quotas import PRIORITIES, Queue, Quotas
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.quotas import PRIORITIES, Queue, Quotas
 
 
 @dataclass(frozen=True)

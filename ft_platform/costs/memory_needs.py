@@ -1,8 +1,8 @@
 """Whether a training fits into the memory that there is."""
 
 from ft_platform.errors import DoesNotFit
-from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 
 def require_memory(needed_gib: float, profile: ComputeProfile, use_case: NamedUseCase, device: str = "cpu") -> None:

@@ -16,8 +16,8 @@ from ft_platform.costs.prices import cost_of
 from ft_platform.costs.teams import team_of
 from ft_platform.errors import FtError
 from ft_platform.lake.store import Lake
-from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError", "GeneratorExit", "MadeRoom")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 
 @dataclass(frozen=True)

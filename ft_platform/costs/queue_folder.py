@@ -24,7 +24,7 @@ from ft_platform.errors import FtError
 from ft_platform.lake import files
 from ft_platform.lake.file_systems import if_reached, passes
 from ft_platform.lake.store import Lake
-from ft_platform.settings.quotas import PRIORITIES, Queue, Quotas
+from ft_platform.use_case.settings.quotas import PRIORITIES, Queue, Quotas
 
 T = TypeVar("T")
 QUEUE = "queue"

@@ -23,10 +23,10 @@ from ft_platform.costs.teams import team_in, team_of
 from ft_platform.errors import QuotaExceeded
 from ft_platform.lake.file_systems import if_reached
 from ft_platform.lake.store import Lake
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.quotas import Quotas, Raise
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.quotas import Quotas, Raise
 
 WARN_AT = 0.8
 """Share of a quota from which on people are told."""

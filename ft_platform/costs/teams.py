@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ft_platform.settings.quotas import NO_TEAM
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.quotas import NO_TEAM
 
 
 def team_of(use_case: NamedUseCase) -> str:

@@ -8,8 +8,8 @@ from ft_platform.costs.fair_queue import Entry, in_order, used_lately
 from ft_platform.costs.ledger import Ledger
 from ft_platform.costs.queue_folder import QueueFolder
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.quotas import PRIORITIES
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.quotas import PRIORITIES
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ft_platform.erasure.postgres import mend_postgres, place_of
 from ft_platform.erasure.proof import mlflow_places, postgres_of
 from ft_platform.erasure.trackers import ask_trackers, open_places
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 
 def samples(lake: Lake, environment: Environment, case: CaseFile, needles: Needles) -> None:

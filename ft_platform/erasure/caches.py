@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ft_platform.erasure.needles import Needles
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.samples.generator import ENDINGS
-from ft_platform.settings.environment import Environment
+from ft_platform.sources.samples.generator import ENDINGS
+from ft_platform.use_case.settings.environment import Environment
 
 GENERATED = re.compile(rf"(?:{'|'.join(ENDINGS)})-\d+-\d+(?:-[a-z]+\d+)?-[0-9a-f]{{8}}\.(?:csv|json|truth\.json)")
 """Names that `samples.generator.sample_file` gives."""

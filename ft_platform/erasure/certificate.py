@@ -12,8 +12,8 @@ from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
 from ft_platform.people.statements import state, statements
 from ft_platform.release.erasures import CERTIFICATE, Request
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 SOURCE = "the source", "It is not the platform's. If it names the person again, the row is left out (person_erased)."
 BACKUPS = (

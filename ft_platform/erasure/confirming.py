@@ -10,8 +10,8 @@ from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
 from ft_platform.people.statements import state
 from ft_platform.release.erasures import CONFIRMATION, Request
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def ask_again(

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import yaml
 
 from ft_platform.errors import ConfigError
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 FILE = "dagster.yaml"
 INSIDE = ("history", "schedules", "storage", "logs", "restricted")

@@ -35,8 +35,8 @@ from ft_platform.monitoring.traffic.tables import ALL, TrafficTables
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.may import Permissions, knowledge_problem
 from ft_platform.people.person import Person
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 SUMMARY = "summary.json"
 NOT_IN_HERE = (

@@ -38,6 +38,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import SAW_NO_ERASED
 from ft_platform.lake.training_states import remove_states
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.monitoring.retraining.journal import ask, entries
 from ft_platform.monitoring.traffic.shipping import forget_subject, ship, spool_path
 from ft_platform.monitoring.traffic.spool import reading
 from ft_platform.monitoring.traffic.tables import TrafficTables
@@ -47,10 +48,9 @@ from ft_platform.people.noted import Noted
 from ft_platform.people.person import Person
 from ft_platform.release.erasures import Request, requests
 from ft_platform.release.releasing import withdraw
-from ft_platform.retraining.journal import ask, entries
 from ft_platform.serving.upkeep import take_away_withdrawn
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 LOOKS = 3
 """How often rows may come in again from runs that were under way."""

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator
 from pydantic import ValidationError
 
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import find_use_cases
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 
 HOLDING = ("restricted", "shared", "vault")
 """Zones of the lake in which each use case has a folder."""

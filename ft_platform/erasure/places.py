@@ -5,7 +5,7 @@ from typing import Any
 
 from ft_platform.erasure.case_file import CaseFile
 from ft_platform.erasure.trackers import NOT_CONFIRMED
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 ERASED, NOTHING, TOLD_NOBODY = "erased", "nothing was found", "gets nothing of persons"
 NOT_REACHED = "not reached"

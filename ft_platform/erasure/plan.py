@@ -21,8 +21,8 @@ from ft_platform.lake.subjects import require_access
 from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.privacy.vault import use_cases_with_vault
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 @dataclass

@@ -19,8 +19,8 @@ from ft_platform.evaluation.review.judgements import count_of_records
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.people.audit_log.log import AuditLog
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.deleting import unwanted
+from ft_platform.use_case.settings.environment import Environment
 
 
 def beside(

@@ -6,8 +6,8 @@ from ft_platform.erasure.plan import Plan, identified, plan_of
 from ft_platform.erasure.plan_beside import beside, files_beside
 from ft_platform.erasure.requests import PSEUDONYM
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def named_in(text: str) -> list[str]:

@@ -8,8 +8,8 @@ from ft_platform.erasure.dagster_places import dagster_places
 from ft_platform.erasure.needles import Needles
 from ft_platform.lake.files import read_bytes
 from ft_platform.people.audit_log.log import AuditLog
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.trackers.mlflow import NAME
+from ft_platform.use_case.settings.environment import Environment
 
 
 @dataclass(frozen=True)

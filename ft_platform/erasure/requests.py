@@ -23,8 +23,8 @@ from ft_platform.people.statements import state
 from ft_platform.people.superiors import superiors
 from ft_platform.process.reasons import require_reason
 from ft_platform.release.erasures import APPROVED, DECISION, REQUEST, WAITS, Request, last_day, request_named, requests
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 About = tuple[NamedUseCase, Request]
 PSEUDONYM = re.compile(r"subject_[a-z2-7]{16}")

@@ -40,8 +40,8 @@ from ft_platform.people.person import Person
 from ft_platform.people.statements import state, statements
 from ft_platform.privacy.vault import use_cases_with_vault
 from ft_platform.records.key_hashes import KeyHashes, joined
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 LOOKS = 3
 """How often rows may come in again from runs that were under way."""

@@ -15,8 +15,8 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.subjects import require_access
 from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.process.git import last_change
-from ft_platform.settings.monitoring import Monitoring
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.monitoring import Monitoring
 
 WITHOUT_TEXTS = ("requests", "feedback", "shadows")
 

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import KeyMissing
-from ft_platform.keys.key_ring import KeyRing, UseCaseKeys, read_key_ring
-from ft_platform.keys.providers import KeyPlace
+from ft_platform.lake.keys.key_ring import KeyRing, UseCaseKeys, read_key_ring
+from ft_platform.lake.keys.providers import KeyPlace
 from ft_platform.lake.store import Lake
 from ft_platform.people.person import Person
 from ft_platform.people.statements import state, statements
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hash import settings_hash
 
 ERASED_PERSONS = "erased_persons"
 PURPOSE = "erased persons"

@@ -7,8 +7,8 @@ from ft_platform.erasure.artifacts import artifacts_of
 from ft_platform.erasure.needles import Needles
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.deleting import Unwanted, ask_to_delete, unwanted
+from ft_platform.use_case.settings.environment import Environment
 
 NOT_CONFIRMED = "requested, not confirmed"
 

@@ -19,11 +19,11 @@ from ft_platform.erasure.rewriting import parquet_files
 from ft_platform.erasure.selecting import Selection
 from ft_platform.erasure.tables import tables_of
 from ft_platform.errors import KeyMissing
-from ft_platform.keys.key_ring import read_key_ring, vault_key_place
+from ft_platform.lake.keys.key_ring import read_key_ring, vault_key_place
 from ft_platform.lake.store import Lake
 from ft_platform.privacy.vault import Vault, VaultKeys
 from ft_platform.records.columns import plain_array
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 TOKEN = re.compile(r"<[A-Z][A-Z_]*_[a-z2-7]{8,16}>|\b[a-z_]+_[a-z2-7]{16}\b")
 """A pseudonym in a text, or in a column of its own (`privacy.pseudonyms`)."""

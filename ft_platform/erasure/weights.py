@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from ft_platform.erasure.case_file import FOLDER, CaseFile
 from ft_platform.errors import DataError, FtError
-from ft_platform.keys.providers.file import write_private
 from ft_platform.lake.files import locked, read_bytes, write_bytes
+from ft_platform.lake.keys.providers.file import write_private
 from ft_platform.lake.manifest import now
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.lake.store import Lake
@@ -29,11 +29,11 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
 from ft_platform.people.statements import state
-from ft_platform.privacy_attacks.person_scores import scores_of, splits_of
 from ft_platform.release.erasures import WEIGHTS, Request
-from ft_platform.settings.environment import Environment
 from ft_platform.training.dataset import COLUMNS
+from ft_platform.training.privacy_attacks.person_scores import scores_of, splits_of
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 CHECKPOINT = "adapter_checkpoint"
 NO_LIST = "it keeps no list of its training records"

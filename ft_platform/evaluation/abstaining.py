@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.evaluation.calibration import LEAST_ROWS
-from ft_platform.settings.guardrails import Guardrails
+from ft_platform.use_case.settings.guardrails import Guardrails
 
 ALWAYS = 2.0
 """A probability that no label has: the model always abstains."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from ft_platform.evaluation.intervals import percentiles, resampled_sums
 from ft_platform.evaluation.proportions import share
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 FINE_TUNED, ALTERNATIVE, TIE = "fine_tuned", "alternative", "tie"
 CHOICES = (FINE_TUNED, ALTERNATIVE, TIE)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from ft_platform.evaluation.intervals import interval, resampled_sums
 from ft_platform.evaluation.predictions import rows_of, systems_in
 from ft_platform.evaluation.scores import FINE_TUNED
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 BASE = "base_zero_shot"
 """The base model with the prompt of the fine-tuned model: what differs between the two is training alone."""

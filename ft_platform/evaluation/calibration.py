@@ -9,7 +9,7 @@ import numpy as np
 
 from ft_platform.evaluation.intervals import interval, resampled_sums
 from ft_platform.evaluation.outputs import LabelOutputs
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 BINS = 10
 """Bins of equal width (Guo et al., On Calibration of Modern Neural Networks, ICML 2017)."""

@@ -9,7 +9,7 @@ import numpy as np
 from ft_platform.evaluation.intervals import Figure, interval, resampled_sums
 from ft_platform.evaluation.metric import Metric
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 POWER = 0.8
 """Share of test splits of this size in which the detectable difference would be found: the customary value (Cohen,

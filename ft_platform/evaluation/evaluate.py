@@ -29,10 +29,10 @@ from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.rendering.renderer import AnswerTooLong, NotRendered, Renderer, labels_of
 from ft_platform.process import progress
-from ft_platform.settings.base_model import BaseModelSettings
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.evaluation import PromptedEndpoint
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.base_model import BaseModelSettings
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.evaluation import PromptedEndpoint
 
 REFERENCE_TOKENS = 1024
 """The answer loss is taken on at most this many tokens of a reference."""

@@ -31,8 +31,8 @@ from ft_platform.evaluation.text_traits import text_traits
 from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
-from ft_platform.settings.evaluation import Evaluation
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 LOG = logging.getLogger(__name__)
 STAGE = "fairness_report"

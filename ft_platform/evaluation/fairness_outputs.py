@@ -21,7 +21,7 @@ from ft_platform.evaluation.term_swaps import TermSwap
 from ft_platform.models.rendering.renderer import NotRendered
 from ft_platform.process import progress
 from ft_platform.records.schemas import feature_columns
-from ft_platform.settings.fairness import OutputMitigation
+from ft_platform.use_case.settings.fairness import OutputMitigation
 
 SWAPS = "swaps.parquet"
 MITIGATED = "mitigated.parquet"

@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.engines import engine_of
 from ft_platform.errors import DataError
 from ft_platform.evaluation.evaluate import Evaluator
 from ft_platform.evaluation.json_answers import read_object
 from ft_platform.evaluation.scores import scores
 from ft_platform.records.columns import answers
+from ft_platform.records.engines import engine_of
 from ft_platform.records.rows import TableRows
 from ft_platform.splitting.groups import find_groups
 from ft_platform.use_case.named import NamedUseCase

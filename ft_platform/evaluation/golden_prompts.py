@@ -19,7 +19,7 @@ from ft_platform.evaluation.metrics.style import folded, used
 from ft_platform.evaluation.systems.generation import generate
 from ft_platform.lake.artifacts import Artifacts
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.golden import GoldenPrompt
+from ft_platform.use_case.settings.golden import GoldenPrompt
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from ft_platform.process.reasons import require_reason
 from ft_platform.records.columns import MESSAGES
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import feature_columns
-from ft_platform.settings.golden import GoldenPrompt
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.golden import GoldenPrompt
+from ft_platform.use_case.settings.hash import settings_hash
 
 KIND = "golden"
 MOST = 200

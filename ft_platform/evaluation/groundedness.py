@@ -26,7 +26,7 @@ from ft_platform.evaluation.intervals import interval, resampled_sums
 from ft_platform.evaluation.metric import Metric
 from ft_platform.evaluation.outputs import Outputs, TextOutputs
 from ft_platform.models.sentence_encoder import SentenceEncoder, encoder_fingerprint
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 LEAST_WORDS = 0.5
 """Share of a claim's content words that must stand in one passage."""

@@ -15,7 +15,7 @@ import numpy as np
 from ft_platform.evaluation.intervals import interval, resampled_sums
 from ft_platform.evaluation.label_counts import label_statistics
 from ft_platform.evaluation.outputs import LabelOutputs
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 LEAST_ROWS = 5
 """Records with a label, and without it, that each group needs before its error rates for that label are compared."""

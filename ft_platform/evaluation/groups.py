@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.settings.fairness import Fairness
+from ft_platform.use_case.settings.fairness import Fairness
 
 NOT_STATED = "not stated"
 """The group of records without a value."""

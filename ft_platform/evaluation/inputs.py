@@ -11,10 +11,10 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.models.guards.own_files import SCORES_LABELS
 from ft_platform.models.sentence_encoder import encoder_fingerprint
-from ft_platform.settings.allowed_sources import require_allowed
-from ft_platform.settings.base_model import BaseModelSettings
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.allowed_sources import require_allowed
+from ft_platform.use_case.settings.base_model import BaseModelSettings
+from ft_platform.use_case.settings.hash import settings_hash
 
 Which = Literal["base", "tuned"]
 

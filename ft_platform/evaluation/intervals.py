@@ -9,7 +9,7 @@ import numpy as np
 
 from ft_platform.evaluation.metric import Metric
 from ft_platform.evaluation.outputs import Outputs
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 Figure = dict[str, float]
 DRAWS_IN_MEMORY = 4_000_000

@@ -23,8 +23,8 @@ from ft_platform.evaluation.swap_figures import swap_figures
 from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.fairness import IN_TRAINING
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.fairness import IN_TRAINING
 
 QUALITY = {"classification": ("accuracy", "macro_f1"), "generation": ("rouge_l",)}
 BEFORE, AFTER = "before", "mitigated"

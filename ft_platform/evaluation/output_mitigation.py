@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ft_platform.errors import ConfigError, DataError
-from ft_platform.settings.fairness import OutputMitigation
+from ft_platform.use_case.settings.fairness import OutputMitigation
 
 LEAST_ROWS = 5
 """Records with the label, and without it, from which a group gets a threshold of its own; smaller groups share one."""

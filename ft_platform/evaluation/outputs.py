@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform.settings.answer_style import Style
+from ft_platform.use_case.settings.answer_style import Style
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from ft_platform.evaluation.metrics.style import rules_kept
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.records import Side, questions_of
 from ft_platform.records.schemas import feature_columns
-from ft_platform.settings.answer_style import Style
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.answer_style import Style
 
 
 def predictions_table(

@@ -18,7 +18,7 @@ from ft_platform.evaluation.suites import ChoiceItem, InstructionItem
 from ft_platform.evaluation.systems.generation import answer_losses, generate
 from ft_platform.evaluation.systems.label_scoring import choice_scores
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.settings.regression import Regression
+from ft_platform.use_case.settings.regression import Regression
 
 PASSAGE_TOKENS = 512
 """A passage is read up to this many tokens."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ft_platform.costs.prices import cost_of
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 
 def taken(one: Mapping[str, Any]) -> str:

@@ -10,8 +10,8 @@ from ft_platform.evaluation.label_counts import confusion_matrix, per_label_tabl
 from ft_platform.evaluation.metric import main_metric, metrics_of
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs
 from ft_platform.evaluation.win_rate import win_rates
-from ft_platform.settings.evaluation import Evaluation
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 FINE_TUNED = "fine_tuned"
 

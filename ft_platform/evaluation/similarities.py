@@ -15,8 +15,8 @@ import numpy as np
 from ft_platform.evaluation.outputs import Outputs, TextOutputs
 from ft_platform.models import base_model
 from ft_platform.models.rendering.text_tokens import TextTokens
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 MOST_TOKENS = 512
 """A text is read up to this many tokens."""

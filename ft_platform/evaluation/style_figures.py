@@ -10,8 +10,8 @@ from ft_platform.evaluation.groundedness import REFERENCE
 from ft_platform.evaluation.intervals import Figure, interval, resampled_sums
 from ft_platform.evaluation.metrics.style import rules_kept, used
 from ft_platform.evaluation.outputs import Outputs, TextOutputs
-from ft_platform.settings.answer_style import Style
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.answer_style import Style
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 
 def style_figures(

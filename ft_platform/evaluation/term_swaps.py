@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from ft_platform.settings.fairness import Swap
+from ft_platform.use_case.settings.fairness import Swap
 
 SPOKEN = ("system", "user", "assistant", "rejected")
 """Roles whose content is words; the others hold JSON."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ft_platform.evaluation.intervals import interval, resampled_sums
 from ft_platform.evaluation.text_lexicon import is_toxic, sentiment
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 TRAITS = {
     "answer_words": "Words of an answer",

@@ -7,7 +7,7 @@ import numpy as np
 
 from ft_platform.evaluation.intervals import interval, resampled_sums
 from ft_platform.evaluation.outputs import Outputs, TextOutputs
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 BASE = "base_zero_shot"
 TRAINED = ("champion", "fine_tuned")

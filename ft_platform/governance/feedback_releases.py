@@ -21,8 +21,8 @@ from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
 from ft_platform.records.columns import TRAFFIC
 from ft_platform.records.key_hashes import KeyIndex, key_hashes
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 STORED_AS, FILE = "feedback_release", "feedback_release.json"
 STANDS, FORGOTTEN = "stands", "forgotten"

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from ft_platform.governance import reasons
 from ft_platform.governance.reasons import CODES, PERMITTED
 from ft_platform.records.columns import plain_array
-from ft_platform.settings.governance import Governance
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.governance import Governance
 
 ConsentFrom = Literal["column", "ledger", "lawful_basis", "licence"]
 """What states the consent: the record's column, the ledger alone, or nothing because a lawful basis or the dataset's

@@ -19,8 +19,8 @@ from ft_platform.governance.reasons import CODES
 from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
-from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.allowed_sources import require_allowed
 
 COPY_BYTES = 1 << 20
 

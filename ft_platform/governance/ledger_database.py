@@ -10,11 +10,11 @@ import pyarrow as pa
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake.content_hash import ContentHash
 from ft_platform.records.rows import Spool
-from ft_platform.settings.governance import Governance
-from ft_platform.settings.source import Source
 from ft_platform.sources.databases.adbc import SIGN, AdbcTable
 from ft_platform.sources.databases.sql import SqlTable
 from ft_platform.sources.file_format import Opened
+from ft_platform.use_case.settings.governance import Governance
+from ft_platform.use_case.settings.source import Source
 
 KIND = "database"
 NAMES = {

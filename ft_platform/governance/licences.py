@@ -2,10 +2,10 @@
 and such as the policy of the installation accepts."""
 
 from ft_platform.errors import ConfigError
-from ft_platform.settings.governance import TO_BE_STATED, Governance
-from ft_platform.settings.licences import PROPRIETARY, canonical_licence
-from ft_platform.settings.policy import Policy
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.governance import TO_BE_STATED, Governance
+from ft_platform.use_case.settings.licences import PROPRIETARY, canonical_licence
+from ft_platform.use_case.settings.policy import Policy
 
 REMEDY = "whoever runs the installation can add a licence: policy.accepted_licences in ft_environment.yaml"
 

@@ -9,7 +9,7 @@ from typing import Any
 from ft_platform.lake.files import locked
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 STAGE, FILE = "deployment", "deployment.json"
 STAYS = "not_taken_away"

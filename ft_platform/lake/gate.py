@@ -12,9 +12,9 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.verdicts import missing_verdicts
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
-from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.allowed_sources import require_allowed
 
 
 def require_usable(lake: Lake, use_case: NamedUseCase, version: Version) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from ft_platform.lake.versions import Version
-from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 
 def input_hash(use_case: NamedUseCase, name: str, parents: Iterable[Version], **extra: str) -> str:

@@ -1,10 +1,10 @@
 """The lake of an installation."""
 
-from ft_platform.environment import load_environment
 from ft_platform.lake.seals import SealFolder
+from ft_platform.lake.signing.opening import signing_keys_of
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import Environment
 
 
 def open_lake(environment: Environment | None = None) -> Lake:

@@ -16,7 +16,7 @@ from ft_platform.lake import files, modes
 from ft_platform.lake.file_systems import filesystem, fsspec_options, out_of_reach, refused
 from ft_platform.lake.seals import SealFolder, Seals
 from ft_platform.lake.verified import Verified
-from ft_platform.settings.lake_keys import VARIABLE, parsed
+from ft_platform.use_case.settings.lake_keys import VARIABLE, parsed
 
 NOT_WRITABLE = ("Read-only file system", "Permission denied", "AccessDenied", "Access Denied")
 """Of local file systems and of S3, inside messages of deltalake."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from ft_platform.errors import ConfigError
 from ft_platform.lake import modes, store_access
 from ft_platform.lake.places import Places
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 REMEDY = "Close it with: ft lake harden"
 DAGSTER, TRAFFIC = "Dagster home", "served traffic"

@@ -9,13 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.engines import Engine, engine_of
 from ft_platform.errors import DataError
 from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.records.columns import REMOVED
+from ft_platform.records.engines import Engine, engine_of
 from ft_platform.records.rows import Spool
 from ft_platform.records.stage_results import StageResult, StageStream, reason_counts
 from ft_platform.stages import STAGES

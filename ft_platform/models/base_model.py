@@ -21,8 +21,8 @@ from ft_platform.models.folder_hash import folder_sha256, weights_of
 from ft_platform.models.gguf import converted_folder
 from ft_platform.models.guards.model_folder import SafeFolder, require_fitting_sizes, require_safe_folder
 from ft_platform.models.quiet import quiet_transformers
-from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.base_model import WORDS_ONLY, BaseModelSettings
+from ft_platform.use_case.settings.environment import Environment
 
 LOG = logging.getLogger(__name__)
 Unpinned = Literal["warn", "refuse"]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ft_platform.models.rendering.chat_markers import ChatMarkers
-from ft_platform.settings.base_model import WORDS_ONLY
+from ft_platform.use_case.settings.base_model import WORDS_ONLY
 
 SHA256 = hashlib.sha256(f"{WORDS_ONLY.uri} 1".encode()).hexdigest()
 """In place of the hash of weights. Raise the number when the same text would have other ids."""

@@ -16,8 +16,8 @@ from typing import Any
 from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.models.cached_folder import cached_folder
-from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings
-from ft_platform.settings.environment import STORAGE_VARIABLES
+from ft_platform.use_case.settings.base_model import WORDS_ONLY, BaseModelSettings
+from ft_platform.use_case.settings.environment import STORAGE_VARIABLES
 
 HUB_ID = re.compile(r"^[A-Za-z0-9][\w.\-]*/[A-Za-z0-9][\w.\-]*$")
 PYPI_URI = re.compile(

@@ -8,7 +8,7 @@ from ft_platform.models import characters
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.guards.model_folder import require_safe_folder
 from ft_platform.models.quiet import quiet_transformers
-from ft_platform.settings.base_model import WORDS_ONLY
+from ft_platform.use_case.settings.base_model import WORDS_ONLY
 
 
 @dataclass(frozen=True)

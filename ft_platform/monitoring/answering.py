@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from ft_platform.errors import FtError
 from ft_platform.models.endpoint import require_allowed_endpoint
-from ft_platform.settings.serving_targets import LocalTarget
+from ft_platform.use_case.settings.serving_targets import LocalTarget
 
 SECONDS = 1.0
 """A server has so long to answer: a page waits for it."""

@@ -28,8 +28,8 @@ from ft_platform.monitoring.watching import (
     records_of,
     what_moved,
 )
-from ft_platform.settings.monitoring import Watch
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.monitoring import Watch
 
 ESTIMATED, MEASURED = "estimated_accuracy", "measured_accuracy"
 

@@ -18,8 +18,8 @@ from ft_platform.monitoring.embedded import vectors_of
 from ft_platform.monitoring.estimated_accuracy import Answers
 from ft_platform.monitoring.measures import Column
 from ft_platform.monitoring.texts import new_words, text_columns, words_of
-from ft_platform.profiling.terms import LEAST_RECORDS
 from ft_platform.records.columns import user_texts
+from ft_platform.records.profiling.terms import LEAST_RECORDS
 from ft_platform.use_case.named import NamedUseCase
 
 

@@ -13,7 +13,7 @@ from ft_platform.monitoring.alarms import DAYS
 from ft_platform.monitoring.causes import RECORDS_SHOWN, causes
 from ft_platform.monitoring.day_reports import Alarm
 from ft_platform.monitoring.served import Served
-from ft_platform.settings.monitoring import Watch
+from ft_platform.use_case.settings.monitoring import Watch
 
 BUDGET_DAYS = 30
 SLOW = 0.05

@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 
 from ft_platform.evaluation.metrics.refusal_rate import refuses
 from ft_platform.monitoring.measures import Column
-from ft_platform.profiling.languages import is_installed, languages
-from ft_platform.profiling.terms import terms_of
-from ft_platform.settings.privacy import Privacy
+from ft_platform.records.profiling.languages import is_installed, languages
+from ft_platform.records.profiling.terms import terms_of
+from ft_platform.use_case.settings.privacy import Privacy
 
 SCANNED = 1_000
 """Answers of a day that are searched for personal data: four seconds of a core."""

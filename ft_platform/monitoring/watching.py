@@ -17,7 +17,7 @@ from ft_platform.monitoring.measures import Column, Measure, day_counts, fit_row
 from ft_platform.monitoring.reference import Reference
 from ft_platform.monitoring.served import Served
 from ft_platform.monitoring.texts import new_words, text_columns, words_of
-from ft_platform.settings.monitoring import Watch, Watched
+from ft_platform.use_case.settings.monitoring import Watch, Watched
 
 INPUTS = ("characters", "prompt_tokens", "language", "new_words", DISTANCE, DIRECTION)
 ASKED = ("word", "language", "key", "route")

@@ -9,11 +9,11 @@ from hashlib import sha256
 import dagster as dg
 
 from ft_platform.assets.decorators import sensor
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.alerts.alert import Alert
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 WATCH_SECONDS = 60
 CHECKING_JOBS = ("parity", "retention_sweep")

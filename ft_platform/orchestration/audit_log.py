@@ -6,14 +6,14 @@ import logging
 import dagster as dg
 
 from ft_platform.errors import FtError
+from ft_platform.errors.printable import printable
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.people.audit_log.sending import send
-from ft_platform.process.printable import printable
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import FILE_NAME, find_use_cases
+from ft_platform.use_case.settings.environment import Environment
 
 WATCH_SECONDS = 30
 LOG = logging.getLogger(__name__)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ft_platform.errors import FtError
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.lineage_watch import OVERLAP_SECONDS
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import find_use_cases, load_use_case
+from ft_platform.use_case.settings.environment import Environment
 
 if TYPE_CHECKING:
     from ft_platform.tracking.unity_tables import Shown

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.loading import use_cases_of
 from ft_platform.people.person import at_this_machine
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 WATCH_SECONDS = 3600
 

@@ -8,8 +8,8 @@ from ft_platform.errors import FtError
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.person import Person
 from ft_platform.release.erasures import APPROVED, requests
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case, use_case_folder
+from ft_platform.use_case.settings.environment import Environment
 
 
 def carry_out(name: str, environment: Environment) -> list[str]:

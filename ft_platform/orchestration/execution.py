@@ -10,14 +10,13 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.order import Order
 from ft_platform.compute.program_runs import begin
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.instance import prepare_home, told
 from ft_platform.orchestration.loading import load_definitions, stages_of
 from ft_platform.orchestration.lost_runs import mend_lost_runs
-from ft_platform.orchestration.order import Order
 from ft_platform.orchestration.run_launcher import this_process
 from ft_platform.orchestration.runs import EVENTS, RunOutcome, outcome_of
 from ft_platform.redaction.edge import Edge
@@ -25,9 +24,10 @@ from ft_platform.redaction.instance import edge_of, guard
 from ft_platform.redaction.output import output_to
 from ft_platform.redaction.run_notes import note_runs
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import ON_DEMAND, STAGES, stage_named
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.file import load_use_case, readable, use_case_folder
+from ft_platform.use_case.settings.environment import Environment
 
 __all__ = ["RunOutcome", "prepare_home", "run_use_case"]
 

@@ -6,15 +6,15 @@ python -m ft_platform.orchestration.follow_up <use case> <what was done: a key o
 import sys
 from collections.abc import Sequence
 
-from ft_platform.environment import load_environment
+from ft_platform.assets.order import Order
 from ft_platform.errors import FtError
 from ft_platform.lake.deployments import deployed_to
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.erasures import carry_out
 from ft_platform.orchestration.execution import run_use_case
-from ft_platform.orchestration.order import Order
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.file import load_use_case, use_case_folder
+from ft_platform.use_case.settings.environment import Environment
 
 SIGNED, DECIDED, RELEASED = ["sign_off"], ["release_decision", "sign_off"], ["release"]
 STAGES_OF: dict[str, list[str]] = {

@@ -23,10 +23,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, FtError
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.environment_file import VARIABLE, environment_file
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.environment_file import VARIABLE, environment_file
 
 IDENTITY = "FT_IDENTITY"
 """Variable with the use case whose account a process has."""

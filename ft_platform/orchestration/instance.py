@@ -14,14 +14,14 @@ import yaml
 from dagster_shared.check import CheckError
 from fsspec.implementations.local import LocalFileSystem
 
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.errors import ConfigError, FtError, StateDamaged
 from ft_platform.lake.files import write_bytes
 from ft_platform.lake.modes import close_zone
 from ft_platform.orchestration.shared import prepare_variables
 from ft_platform.process.system_errors import in_words
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.environment_file import beside_environment_file, note_environment_file
+from ft_platform.use_case.environment import create_pseudonym_key
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.environment_file import beside_environment_file, note_environment_file
 from ft_platform.use_case.yaml_file import read_bytes
 
 INSTANCE_SETTINGS = Path(__file__).parent.parent / "dagster.yaml"

@@ -9,9 +9,9 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
+from ft_platform.errors.vouched import vouch
 from ft_platform.tracking.openlineage import EventRefused, Made, StepEvent, post, to_json
+from ft_platform.use_case.settings.environment import Environment
 
 WATCH_SECONDS = 30
 TICK_SECONDS = 30.0

@@ -14,20 +14,19 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.components.fine_tuning import FineTuningUseCase
+from ft_platform.assets.order import Order
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.errors.printable import printable
 from ft_platform.orchestration.audit_log import audit_log_watch
 from ft_platform.orchestration.catalog_watch import catalog_watch
+from ft_platform.orchestration.fine_tuning import FineTuningUseCase
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.lineage_watch import lineage_watch
-from ft_platform.orchestration.order import Order
 from ft_platform.orchestration.places import with_places
 from ft_platform.orchestration.shared import resources
-from ft_platform.process.printable import printable
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.file import (
     FILE_NAME,
@@ -41,6 +40,7 @@ from ft_platform.use_case.file import (
     use_case_folder,
 )
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 @contextmanager

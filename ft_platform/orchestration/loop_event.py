@@ -5,16 +5,16 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.pictures import pictures_of
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.orchestration.instance import told as told_home
-from ft_platform.process.vouched import vouch
 from ft_platform.redaction.instance import guard
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.reporting.loop_summary import closed, summary
 from ft_platform.reporting.report_urls import report_url
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import LOOP
+from ft_platform.use_case.settings.environment import Environment
 
 
 def show_loop(lake: Lake, environment: Environment, version: ArtifactVersion, told: dict[str, Any]) -> None:

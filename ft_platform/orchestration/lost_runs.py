@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
+from ft_platform.errors.vouched import vouch
 from ft_platform.orchestration.run_launcher import gone_from_here
-from ft_platform.process.vouched import vouch
 
 OPEN = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 

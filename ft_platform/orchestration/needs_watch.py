@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.loading import permissions_of
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 WATCH_SECONDS = 300
 
@@ -27,7 +27,7 @@ def needs_watch(environment: Environment) -> list[dg.SensorDefinition]:
     def sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         from ft_platform.errors import FtError
         from ft_platform.monitoring.alerts.delivery import deliver
-        from ft_platform.reporting.portal.digest import due_on, queue_digests
+        from ft_platform.web.portal_pages.digest import due_on, queue_digests
 
         now, problems, queued = datetime.now(UTC), list[str](), 0
         try:

@@ -11,8 +11,8 @@ import dagster as dg
 
 from ft_platform.assets.decorators import with_metadata
 from ft_platform.reporting.report_urls import home_url
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
+from ft_platform.use_case.settings.environment import Environment
 
 
 def with_places(definitions: dg.Definitions, environment: Environment, settings: Path) -> dg.Definitions:

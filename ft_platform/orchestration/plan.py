@@ -10,12 +10,12 @@ from ft_platform.errors import FtError
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion, Version
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.training.audit_verdict import audit_is_due
 from ft_platform.training.estimates import Estimate, kept
 from ft_platform.training.expected import Expected
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 @dataclass(frozen=True)

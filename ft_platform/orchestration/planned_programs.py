@@ -12,9 +12,9 @@ from ft_platform.costs.ledger import Ledger
 from ft_platform.costs.prices import cost_of
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.plan import Plan
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 
 TOLD = (
     *("partition", "queue", "nodes", "spot", "vcpus", "memory_gib", "region"),

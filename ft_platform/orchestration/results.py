@@ -9,8 +9,8 @@ from ft_platform.errors import DataError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.release.standing_now import standing_now
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 if TYPE_CHECKING:
     from ft_platform.lake.versions import ArtifactVersion, TableVersion
@@ -86,7 +86,7 @@ def collect_results(
     if report_id := _report_of(lake, name, run.artifacts):
         found |= _evaluated(lake, name, report_id)
     if sample := _sample_read(lake, name, environment, tables.get("raw_records")):
-        from ft_platform.samples.truth import score_planted
+        from ft_platform.sources.samples.truth import score_planted
 
         found["planted"] = score_planted(lake, use_case, environment, sample, tables)
     return found

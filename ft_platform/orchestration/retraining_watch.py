@@ -7,12 +7,12 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.decorators import asset_check, sensor
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.run_settings import NAME
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.training import CHAMPION
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.training import CHAMPION
 
 RETRAINING_DECISION = "retraining_decision"
 """External asset: the decision of each tick."""
@@ -41,8 +41,8 @@ def retraining_watch(use_case: NamedUseCase, job: Any) -> dg.Definitions:
     @asset_check(asset=key, name=CHECK, description="The newest candidates were not all refused.")
     def check(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]) -> dg.AssetCheckResult:
         from ft_platform.assets.stage import typed_failures
+        from ft_platform.monitoring.retraining.deciding import decision_at
         from ft_platform.redaction.metadata import vouched_metadata
-        from ft_platform.retraining.deciding import decision_at
 
         with typed_failures(CHECK):
             passed, metadata = _losses(decision_at(lake, environment, use_case, datetime.now(UTC)))
@@ -68,8 +68,8 @@ def _sensor(use_case: NamedUseCase, job: Any, key: dg.AssetKey) -> dg.SensorDefi
     ) -> dg.RunRequest | dg.SkipReason:
         from ft_platform.costs.fair_queue import run_priority
         from ft_platform.errors import FtError
+        from ft_platform.monitoring.retraining.deciding import decide_and_start
         from ft_platform.redaction.metadata import vouched_metadata
-        from ft_platform.retraining.deciding import decide_and_start
         from ft_platform.training.continuing import weights_of
 
         now, by = datetime.now(UTC), instance_id(context.instance)
@@ -139,7 +139,7 @@ def _note_ends(
     lake: Lake, environment: Environment, use_case: NamedUseCase, instance: dg.DagsterInstance, by: str, now: datetime
 ) -> Any:
     """Notes the end of the run that this instance started. Returns its start if there is no run of it."""
-    from ft_platform.retraining.journal import alone, end, entries
+    from ft_platform.monitoring.retraining.journal import alone, end, entries
 
     start = entries(lake, use_case.name).running
     if start is None or start.by != by:
@@ -174,7 +174,7 @@ def _told(decision: Any, asked: Any) -> dict[str, Any]:
 
 def _losses(decision: Any) -> tuple[bool, dict[str, Any]]:
     """Whether the newest candidates are no losing streak, and what to say about it."""
-    from ft_platform.retraining.rules import LOSSES, losing_streak
+    from ft_platform.monitoring.retraining.rules import LOSSES, losing_streak
 
     lost = decision.facts.losses
     says = losing_streak(decision.facts) if lost >= LOSSES else f"{lost} refused candidates in a row"

@@ -16,10 +16,10 @@ import dagster as dg
 from pydantic import Field, create_model
 
 from ft_platform.errors import ConfigError
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.fields import UseCaseField, fields
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 NAME = "settings"
 """Of the resource."""

@@ -15,8 +15,8 @@ from ft_platform.assets.version_io import HANDLE, handle_in
 from ft_platform.lake.versions import Version, from_dict
 from ft_platform.orchestration.instance import existing_instance
 from ft_platform.orchestration.lost_runs import mend_lost_runs
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES, TRAINING_AUDIT
+from ft_platform.use_case.settings.environment import Environment
 
 SHOWN_PROBLEMS = 2
 """Of a failed check: an error on a terminal has five lines at most."""

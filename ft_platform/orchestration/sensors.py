@@ -10,16 +10,15 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.asset_keys import MEASUREMENTS
 from ft_platform.assets.decorators import sensor
 from ft_platform.errors import FtError, TransientError
+from ft_platform.errors.vouched import vouch
 from ft_platform.lake.store import Lake
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.source import Source
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.source import Source
 
-MEASUREMENTS = "measurements"
-"""External asset: the files that `business.measurements` names."""
 MOST_FAILURES = 5
 """Looks in a row at a place that does not answer, which may pass, until it counts as gone."""
 S3_URI = re.compile(r"^s3a?://([^/]+)/?([^*?\[]*)")
@@ -93,7 +92,7 @@ def measurements_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
     def look(
         context: dg.SensorEvaluationContext, environment: dg.ResourceParam[Environment]
     ) -> dg.SensorResult | dg.SkipReason:
-        from ft_platform.business.measurements import measurement_parts
+        from ft_platform.monitoring.business.measurements import measurement_parts
         from ft_platform.sources.source_file import being_written
 
         seen = _cursor(context.cursor)
@@ -189,7 +188,7 @@ def bucket_listing(source: Source) -> str | None:
         SourceError: the bucket is not on the list of allowed sources.
         TransientError: the bucket does not answer, or may not be listed.
     """
-    from ft_platform.settings.allowed_sources import require_allowed
+    from ft_platform.use_case.settings.allowed_sources import require_allowed
 
     place = S3_URI.match(source.uri)
     if not place or source.format == "delta":

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.order import Order, order_resource
 from ft_platform.assets.version_io import VersionIOManager
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
@@ -15,14 +15,14 @@ from ft_platform.orchestration import run_settings
 from ft_platform.orchestration.audit_log import audit_log_watch
 from ft_platform.orchestration.catalog_watch import catalog_watch
 from ft_platform.orchestration.lineage_watch import lineage_watch
-from ft_platform.orchestration.order import Order, order_resource
 from ft_platform.orchestration.places import with_places
 from ft_platform.process.hooks import install_hooks
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.settings_file import instance_problems
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def prepared_environment() -> Environment:

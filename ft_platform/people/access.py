@@ -17,8 +17,8 @@ from ft_platform.people.noted import Noted, Noting
 from ft_platform.people.person import Person
 from ft_platform.people.statements import Stated, state, statements, take_back
 from ft_platform.process.reasons import require_reason
-from ft_platform.settings.roles import OWNER_ROLES, ROLES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.roles import OWNER_ROLES, ROLES
 
 if TYPE_CHECKING:
     from ft_platform.lake.store import Lake

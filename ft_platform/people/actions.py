@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from ft_platform.settings.roles import ROLES
+from ft_platform.use_case.settings.roles import ROLES
 
 Reach = Literal["own", "all"]
 """`own`: in use cases whose owner a person is in that role. `all`: in every use case, and in the installation."""

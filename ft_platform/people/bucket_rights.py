@@ -19,7 +19,7 @@ import yaml
 
 from ft_platform.errors import ConfigError
 from ft_platform.people.actions import ACTIONS
-from ft_platform.settings.roles import OWNER_ROLES, ROLES
+from ft_platform.use_case.settings.roles import OWNER_ROLES, ROLES
 
 ZONES = MappingProxyType({"shared": "see", "restricted": "read_records", "vault": "look_up_person"})
 """Zones with a folder for each use case -> the action that reads there."""

@@ -5,8 +5,8 @@ installation fills (`people.roles`), nor a compliance officer once persons sign 
 installation names nobody. There the file names the owners, and `release.separation` keeps its authors from deciding."""
 
 from ft_platform.people.actions import ACTIONS
-from ft_platform.settings.people import People
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.people import People
 
 COMPLIANCE = "compliance"
 

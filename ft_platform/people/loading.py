@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import FtError
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.access import GrantsInForce
 from ft_platform.people.may import Permissions
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.environment_file import environment_file
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.file import FILE_NAME, find_use_cases, load_use_case
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.environment_file import environment_file
 
 
 def use_cases_of(environment: Environment) -> dict[str, NamedUseCase]:

@@ -12,9 +12,9 @@ from ft_platform.errors import FtError
 from ft_platform.people.actions import ACTIONS, Action
 from ft_platform.people.deciders import is_closed, nobody_named
 from ft_platform.people.person import SIGNED_IN, Person
-from ft_platform.settings.people import People
-from ft_platform.settings.roles import OWNER_ROLES, ROLES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.roles import OWNER_ROLES, ROLES
 
 Acted = Mapping[str, Collection[str] | None]
 """What was done (`trained the checkpoint`, `changed the file of the use case`) -> names of those who did; None: nobody

@@ -1,9 +1,9 @@
 """Who stands above a role in a use case, as the table of roles and the installation say."""
 
 from ft_platform.people.deciders import deciders
-from ft_platform.settings.people import People
-from ft_platform.settings.roles import ROLES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.roles import ROLES
 
 
 def superiors(role: str, use_case: NamedUseCase, people: People) -> list[str]:

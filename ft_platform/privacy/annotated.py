@@ -17,8 +17,8 @@ from ft_platform.lake.store import Lake
 from ft_platform.privacy.annotation_sample import sample_place
 from ft_platform.privacy.evaluation import GoldText, NotAnnotated, gold_in, read_gold
 from ft_platform.privacy.strata import NOTHING, Strata, entities_of
-from ft_platform.profiling.languages import UNDETERMINED, is_installed, languages
 from ft_platform.records.columns import user_texts
+from ft_platform.records.profiling.languages import UNDETERMINED, is_installed, languages
 from ft_platform.records.rows import Rows
 from ft_platform.use_case.named import NamedUseCase
 
@@ -94,8 +94,8 @@ def generated(use_case: NamedUseCase, source_sha256s: Collection[str], why_not: 
     Args:
         why_not: they say nothing about the source, if the platform did not generate the records too.
     """
-    from ft_platform.samples.generator import is_generated, sentences_around
-    from ft_platform.samples.gold import gold_texts
+    from ft_platform.privacy.gold import gold_texts
+    from ft_platform.sources.samples.generator import is_generated, sentences_around
 
     texts = gold_texts()
     about = f"{len(texts):,} sentences that the platform generates"

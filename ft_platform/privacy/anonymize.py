@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.errors import DataError
-from ft_platform.keys.key_ring import KeyHandle
+from ft_platform.lake.keys.key_ring import KeyHandle
 from ft_platform.lake.stage_table import Work
 from ft_platform.privacy.batch import BatchAnonymizer
 from ft_platform.privacy.closed_columns import ClosedRows, require_closed

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.keys.key_ring import KeyHandle
+from ft_platform.lake.keys.key_ring import KeyHandle
 from ft_platform.privacy.findings import remembering_scanner
 from ft_platform.privacy.json_texts import ROLES as JSON_ROLES
 from ft_platform.privacy.json_texts import Replace, replace_in_json

@@ -21,8 +21,8 @@ from ft_platform.privacy.entities import Recognizer, all_recognizers
 from ft_platform.privacy.person_values import persons_among, single_names
 from ft_platform.privacy.recognizers.date_of_birth import DATE
 from ft_platform.records.rows import Rows
-from ft_platform.settings.privacy import Privacy
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.privacy import Privacy
 
 NOT_IN_VALUES = ("AGE", "DATE", "DATE_TIME", "LOCATION", "NUMBER", "ORGANIZATION", "PERSON", "UNKNOWN_NAME", "URL")
 """Entities that many features are (ages, days, states, companies). Persons have a look of their own."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from ft_platform.privacy.spans import Span
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from ft_platform.errors import ConfigError
 from ft_platform.privacy.custom import custom_recognizers
 from ft_platform.privacy.spans import Span
-from ft_platform.settings.privacy import RECOGNIZERS, Privacy, entity_names
+from ft_platform.use_case.settings.privacy import RECOGNIZERS, Privacy, entity_names
 
 NER_ENTITIES = ("PERSON", "LOCATION", "ORGANIZATION")
 """What named-entity recognition finds besides the recognizers of these entities."""

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import DataError
-from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.lake.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.ner import identity
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
 from ft_platform.process.code_hash import code
-from ft_platform.settings.hash import settings_hash
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.hash import settings_hash
+from ft_platform.use_case.settings.privacy import Privacy
 
 TAG_BYTES = 16
 ASKED_AT_ONCE = 500

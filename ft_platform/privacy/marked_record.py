@@ -9,7 +9,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.privacy.own_sample import OTHER, Answer, counted
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 WORD = re.compile(r"\S+")
 

@@ -28,8 +28,8 @@ from ft_platform.people.statements import state, statements
 from ft_platform.privacy.sequential_recall import Interval, Seen, interval, records_to_go
 from ft_platform.privacy.strata import Strata, entities_of
 from ft_platform.records.rows import Rows
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 SAMPLES, ANSWERS = "recall_sample", "recall_answer"
 """The statements."""

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.engines.engine import Engine
-from ft_platform.keys.key_ring import KeyHandle
+from ft_platform.lake.keys.key_ring import KeyHandle
 from ft_platform.privacy.entities import recognizers_of
 from ft_platform.privacy.findings import remembering_scanner
 from ft_platform.privacy.same_names import MOST_NAMES, NAMES, names_in
 from ft_platform.process.progress import report
 from ft_platform.records.columns import contents
+from ft_platform.records.engines.engine import Engine
 from ft_platform.records.key_hashes import collected
 from ft_platform.records.rows import Rows
 from ft_platform.use_case.named import NamedUseCase

@@ -5,9 +5,9 @@ import hmac
 import unicodedata
 from itertools import product
 
-from ft_platform.keys.key_ring import UseCaseKeys, pseudonym_key_place, read_key_ring
+from ft_platform.lake.keys.key_ring import UseCaseKeys, pseudonym_key_place, read_key_ring
 from ft_platform.privacy.names import word_set
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 LENGTH = 8
 """Base32 digits of a pseudonym in a text: 40 bits. Chance that any two of n originals of an entity share one: about n^2

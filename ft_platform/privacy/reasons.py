@@ -4,8 +4,8 @@ looked for, and why."""
 from collections.abc import Iterator
 
 from ft_platform.privacy.entities import default_entities, recognizers_of
-from ft_platform.settings.privacy import Privacy
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.privacy import Privacy
 
 
 def left_out(privacy: Privacy) -> dict[str, str | None]:

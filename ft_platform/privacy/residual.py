@@ -26,8 +26,8 @@ from ft_platform.privacy.second_scan import DETECTORS, ODD, OURS, Detector, read
 from ft_platform.records.columns import contents
 from ft_platform.records.rows import Rows
 from ft_platform.records.schemas import feature_columns
-from ft_platform.settings.privacy import Privacy
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.privacy import Privacy
 
 EXAMPLES = 10
 

@@ -12,7 +12,7 @@ from ft_platform.privacy.ner.gate import Piece, name_in, pieces_to_read
 from ft_platform.privacy.normalize import Normalized, normalize
 from ft_platform.privacy.same_names import SameNames, names_in
 from ft_platform.privacy.spans import Span, outside_pseudonyms, resolve
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 CASED = frozenset({"PERSON", "LOCATION", "ADDRESS", "ORGANIZATION", "UNKNOWN_NAME"})
 """Entities that are told by their capitals: in a text in one case they are looked for in a copy with capitals."""

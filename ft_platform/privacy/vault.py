@@ -25,9 +25,9 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing
-from ft_platform.keys.key_ring import KEY_BYTES, KeyRing
-from ft_platform.keys.providers.file import write_private
 from ft_platform.lake import files
+from ft_platform.lake.keys.key_ring import KEY_BYTES, KeyRing
+from ft_platform.lake.keys.providers.file import write_private
 from ft_platform.lake.places import Places
 from ft_platform.people.audit_log.opening import note as noted
 from ft_platform.process.account import this_account

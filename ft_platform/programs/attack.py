@@ -14,7 +14,7 @@ def main() -> None:
     from ft_platform.errors import VersionRefused
     from ft_platform.lake.gate import require_usable
     from ft_platform.lake.versions import ArtifactVersion, from_dict
-    from ft_platform.publishing.privacy import publish_privacy_report
+    from ft_platform.reporting.publishing.privacy import publish_privacy_report
 
     with program("attack") as running:
         name, splits = running.use_case.name, running.table("splits")

@@ -15,7 +15,7 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     prepare_process()
     from ft_platform.errors import VersionRefused
-    from ft_platform.publishing.training_audit import audit_for
+    from ft_platform.reporting.publishing.training_audit import audit_for
     from ft_platform.training.audit_verdict import read_figures
 
     with program("audit") as running:

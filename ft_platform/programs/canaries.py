@@ -11,7 +11,7 @@ from ft_platform.training.threads import pin_threads
 def main() -> None:
     """Refuses unusable splits, trains on a copy with secrets, publishes the report."""
     prepare_process()
-    from ft_platform.publishing.canaries import publish_canary_audit
+    from ft_platform.reporting.publishing.canaries import publish_canary_audit
 
     with program("canaries") as running:
         splits = running.usable_splits()

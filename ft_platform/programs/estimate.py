@@ -33,8 +33,8 @@ def main() -> None:
 
 
 def _estimate(orders: dict, began: float) -> dict:
-    from ft_platform.environment import load_environment
     from ft_platform.lake.versions import TableVersion, from_dict
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.use_case.named import NamedUseCase
     from ft_platform.use_case.schema import UseCase
 

@@ -17,7 +17,7 @@ def main() -> None:
     prepare_process()
     from ft_platform.errors import VersionRefused
     from ft_platform.lake.gate import require_usable
-    from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+    from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 
     with program("evaluate") as running:
         which = running.extras.get("which") or _which_by_hand()

@@ -3,8 +3,8 @@
 
 import argparse
 
-from ft_platform.exporting.arguments import add_form
 from ft_platform.programs.reporting import prepare_process, program
+from ft_platform.serving.exporting.arguments import add_form
 from ft_platform.training.threads import pin_threads
 
 
@@ -15,7 +15,7 @@ def main() -> None:
 
     with program("export") as running:
         pin_threads()
-        from ft_platform.exporting.export import Order, export
+        from ft_platform.serving.exporting.export import Order, export
 
         asked = _asked()
         checkpoint = find_checkpoint(running.lake, running.use_case.name, asked.checkpoint)

@@ -14,7 +14,7 @@ def main() -> None:
     from ft_platform.evaluation.pairs import newest_evaluation
     from ft_platform.lake.gate import require_usable
     from ft_platform.lake.versions import ArtifactVersion, from_dict
-    from ft_platform.publishing.judge import publish_judge
+    from ft_platform.reporting.publishing.judge import publish_judge
 
     with program("judge") as running:
         handed = running.extras.get("evaluation_report")

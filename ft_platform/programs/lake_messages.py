@@ -12,13 +12,13 @@ from typing import Any
 from dagster_pipes import PipesMessage, PipesMessageWriter, PipesMessageWriterChannel
 from fsspec.implementations.local import LocalFileSystem
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, OtherCode, TransientError
 from ft_platform.lake.file_systems import out_of_reach
 from ft_platform.lake.files import create
 from ft_platform.lake.launches import LaunchFolder
 from ft_platform.lake.opening import open_lake
 from ft_platform.process.code_hash import code
+from ft_platform.use_case.environment import load_environment
 
 WRITE_SECONDS = 0.5
 """Between two files: an object store charges for each."""

@@ -8,7 +8,7 @@ from ft_platform.training.threads import pin_threads
 def main() -> None:
     """Refuses unusable splits, makes the trainings that are missing, publishes the report."""
     prepare_process()
-    from ft_platform.publishing.curve import publish_curve
+    from ft_platform.reporting.publishing.curve import publish_curve
 
     with program("learning_curve") as running:
         splits = running.usable_splits()

@@ -7,10 +7,10 @@ import json
 import signal
 import sys
 
-from ft_platform.environment import load_environment
 from ft_platform.lake.opening import open_lake
 from ft_platform.programs.reporting import PR_SET_PDEATHSIG
 from ft_platform.tracking.registry import disagreement
+from ft_platform.use_case.environment import load_environment
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ def main() -> None:
     from ft_platform.errors import VersionRefused
     from ft_platform.lake.gate import require_usable
     from ft_platform.lake.versions import ArtifactVersion, from_dict
-    from ft_platform.publishing.regression import publish_regression_report
+    from ft_platform.reporting.publishing.regression import publish_regression_report
 
     with program("regression") as running:
         handed = running.extras.get("checkpoint")

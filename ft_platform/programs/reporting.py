@@ -18,17 +18,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, FtError, MissingExtra, Superseded, VersionRefused
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import TableVersion, from_dict
 from ft_platform.process import progress
 from ft_platform.process.cores import spin_count, threads
 from ft_platform.process.hooks import install_hooks, place_of_error
-from ft_platform.process.program_variables import TASK
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.program_variables import TASK
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 
 PROGRESS_SECONDS = 1.0
 LOG_SECONDS = 10.0
@@ -108,7 +108,7 @@ class Program:
             raise VersionRefused(f"{self.use_case.name} has no splits", f"Run: ft run {self.use_case.name}")
         require_usable(self.lake, self.use_case, splits)
         if self._pipes is None:
-            from ft_platform.experiments.admission import admit_program
+            from ft_platform.training.experiments.admission import admit_program
 
             admit_program(self.lake, self.environment, self.use_case, self.name, splits, self.log)
         return splits

@@ -3,15 +3,15 @@ Publishes a report only."""
 
 import os
 
-from ft_platform.process.program_variables import TASK
 from ft_platform.programs.reporting import prepare_process, program
 from ft_platform.training.threads import pin_threads
+from ft_platform.use_case.program_variables import TASK
 
 
 def main() -> None:
     """Refuses unusable splits, makes the trials that are missing, publishes the report."""
     prepare_process()
-    from ft_platform.publishing.search import help_with_search, publish_search
+    from ft_platform.reporting.publishing.search import help_with_search, publish_search
 
     with program("search") as running:
         splits = running.usable_splits()

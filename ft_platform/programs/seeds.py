@@ -12,10 +12,10 @@ def main() -> None:
     """Refuses unusable splits and evaluations, makes the trainings that are missing, publishes the report."""
     prepare_process()
     from ft_platform.evaluation.pairs import newest_evaluation
-    from ft_platform.experiments.inputs import require_several
     from ft_platform.lake.gate import require_usable
     from ft_platform.lake.versions import ArtifactVersion, from_dict
-    from ft_platform.publishing.seeds import publish_seed_variation
+    from ft_platform.reporting.publishing.seeds import publish_seed_variation
+    from ft_platform.training.experiments.inputs import require_several
 
     with program("seeds") as running:
         require_several(running.use_case)

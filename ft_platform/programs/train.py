@@ -8,7 +8,7 @@ from ft_platform.training.threads import pin_threads
 def main() -> None:
     """Refuses unusable splits, trains unless the checkpoint exists, publishes it and reports it."""
     prepare_process()
-    from ft_platform.publishing.training import checkpoint_for, help_with_training
+    from ft_platform.reporting.publishing.training import checkpoint_for, help_with_training
 
     with program("train") as running:
         splits = running.usable_splits()

@@ -23,8 +23,8 @@ import sys
 import warnings
 from contextlib import suppress
 
-from ft_platform.environment import load_environment
 from ft_platform.programs.reporting import prepare_process
+from ft_platform.use_case.environment import load_environment
 
 IMPORTED = ("torch", "transformers", "peft", "pandas", "matplotlib.figure")
 """Beside MLflow, where it is a tracker."""

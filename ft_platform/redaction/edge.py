@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from dagster_shared.serdes import pack_value, unpack_value
 
+from ft_platform.errors.vouched import few_digits, is_vouched
 from ft_platform.process.hidden_names import HIDDEN, without_names
-from ft_platform.process.vouched import few_digits, is_vouched
 from ft_platform.redaction.withheld import Withheld, harmless
 from ft_platform.redaction.words import WORDS
 

@@ -11,18 +11,18 @@ from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.scheduler.instigation import InstigatorTick, TickData
 from dagster._core.storage.event_log.base import EventLogStorage
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.process.vouched import is_vouched
+from ft_platform.errors.vouched import is_vouched
 from ft_platform.redaction.compute_logs import RestrictedComputeLogs
 from ft_platform.redaction.console import MARK, Passed, use_for_runs
 from ft_platform.redaction.edge import LABEL, Edge
+from ft_platform.redaction.guarded_instance import GuardedInstance
 from ft_platform.redaction.run_notes import note_runs, noted
 from ft_platform.redaction.run_origin import with_origin
 from ft_platform.redaction.temporary import installed
 from ft_platform.redaction.withheld import Withheld, private
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.fields import fields
-from ft_platform.web.guarded_instance import GuardedInstance
 
 INSTANCE = TypeVar("INSTANCE", bound=dg.DagsterInstance)
 FREE_CONFIG = (("loggers",), ("execution",))

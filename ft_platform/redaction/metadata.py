@@ -6,7 +6,7 @@ from typing import Any
 from dagster._core.definitions.metadata import normalize_metadata_value
 from dagster_shared.serdes import pack_value
 
-from ft_platform.process.vouched import vouch
+from ft_platform.errors.vouched import vouch
 from ft_platform.redaction.edge import vouched_form
 
 

@@ -11,8 +11,8 @@ from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import at_this_machine
 from ft_platform.people.started import NOT_SHOWN, starter
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import FILE_NAME, find_use_cases
+from ft_platform.use_case.settings.environment import Environment
 
 INSTALLATION = "_ft_installation"
 """Attribute of an instance: gives the environment whose audit log is told of its runs."""

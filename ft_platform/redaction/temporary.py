@@ -11,7 +11,7 @@ from typing import Any
 from dagster._cli.utils import TMP_DAGSTER_HOME_PREFIX
 from dagster._core.instance.ref import InstanceRef
 
-from ft_platform.environment import load_environment
+from ft_platform.use_case.environment import load_environment
 
 
 def installed(arguments: Mapping[str, Any]) -> dict[str, Any]:

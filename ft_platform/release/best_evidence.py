@@ -18,13 +18,13 @@ from ft_platform.evaluation.groups import AND, group_values
 from ft_platform.lake.manifest import Verdict, now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.privacy_attacks.extraction import Copied, extraction
-from ft_platform.privacy_attacks.membership import SideLosses, membership
 from ft_platform.release.evidence import CHECKPOINT, Evidence, Item
 from ft_platform.release.schema import About, Compared, EvaluationEvidence, FairnessEvidence, PrivacyEvidence, Typed
-from ft_platform.settings.attacks import Attacks
 from ft_platform.stages import STAGES
+from ft_platform.training.privacy_attacks.extraction import Copied, extraction
+from ft_platform.training.privacy_attacks.membership import SideLosses, membership
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.attacks import Attacks
 
 SURE = {"value": 1.0, "low": 1.0, "high": 1.0}
 NO_GAP = {"value": 0.0, "low": 0.0, "high": 0.0}

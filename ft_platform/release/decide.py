@@ -26,12 +26,12 @@ from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.simpler import Simpler, behind, behind_now, may_lose, simpler_systems
 from ft_platform.release.tested import answers, tested
 from ft_platform.release.waivers import Waiver, in_force, last_day, without_effect
-from ft_platform.settings.gate import DECIDES, SUGGESTS
-from ft_platform.settings.hash import settings_hash
-from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.gate import DECIDES, SUGGESTS
+from ft_platform.use_case.settings.hash import settings_hash
+from ft_platform.use_case.settings.policy import Policy
 
 STAGE = "release_decision"
 FILE = "decision.json"

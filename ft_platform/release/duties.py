@@ -11,7 +11,6 @@ covered: how good the model will be, what it remembers and forgets.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any, Literal
 
 from ft_platform.evaluation.champion import champion
@@ -30,9 +29,10 @@ from ft_platform.release.rules.recall import STAGE as ANONYMIZED
 from ft_platform.release.rules.recall import why_own_records
 from ft_platform.release.separation import acted, may_sign, signers_needed
 from ft_platform.release.waiver_persons import role_of
-from ft_platform.settings.roles import ROLES
+from ft_platform.release.waivers import in_force, waivers, without_effect
 from ft_platform.stages import check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.roles import ROLES
 
 State = Literal["there", "missing", "later", "unknown"]
 THERE, MISSING, LATER, UNKNOWN = "there", "missing", "later", "unknown"
@@ -147,13 +147,12 @@ def _verdicts(lake: Lake, use_case: NamedUseCase) -> Mapping[str, Any]:
 def _answered(lake: Lake, use_case: NamedUseCase, newest: ArtifactVersion | None) -> Mapping[str, tuple[State, str]]:
     """Rule -> that a person approved it with an answer, or with a waiver for the newest checkpoint; and whether
     that is enough."""
-    waivers = import_module("ft_platform.release.waivers")  # by name, as in `use_case_state`: much stands above it
     of = (lake, use_case, newest, datetime.now(UTC).date())
-    force, lacking = waivers.in_force(*of), waivers.without_effect(*of)
+    force, lacking = in_force(*of), without_effect(*of)
     found: dict[str, tuple[State, str]] = {
         rule: (THERE, f"{one.granted_by} approved it on {one.granted_on}.") for rule, one in force.items()
     }
-    for one, revoked in waivers.waivers(lake, use_case):
+    for one, revoked in waivers(lake, use_case):
         if not revoked and one.id in lacking and one.rule not in found:
             words = f"{one.granted_by} approved it on {one.granted_on}, which does not count yet: {lacking[one.id]}."
             found[one.rule] = (LATER, words)

@@ -14,8 +14,8 @@ from ft_platform.release.sign_off import REJECTED, SIGNED, SignOff, sign_off
 from ft_platform.release.standing import ACCEPTED
 from ft_platform.release.standing_now import standing_now
 from ft_platform.release.waivers import second_persons, unconfirmed
-from ft_platform.settings.roles import title
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.roles import title
 
 SECOND = "a second person"
 """Stands for a role where anybody but those who have signed may: a signature, or a waiver."""

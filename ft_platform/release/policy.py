@@ -6,12 +6,12 @@ Covered: the settings of the use case's file. Not covered: what its own `compone
 from collections.abc import Iterator
 
 from ft_platform.governance.licences import licence_problems
-from ft_platform.settings.ceilings import Undercut, beyond
-from ft_platform.settings.gate import CLASSIFIERS
-from ft_platform.settings.hash import settings_hash
-from ft_platform.settings.policy import Policy
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.ceilings import Undercut, beyond
+from ft_platform.use_case.settings.gate import CLASSIFIERS
+from ft_platform.use_case.settings.hash import settings_hash
+from ft_platform.use_case.settings.policy import Policy
 
 
 def undercuts(settings: UseCase, policy: Policy) -> list[Undercut]:

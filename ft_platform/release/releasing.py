@@ -27,6 +27,8 @@ from ft_platform.lake.releases import (
     releases,
     standing_releases,
 )
+from ft_platform.lake.signing.keys import SigningKeys
+from ft_platform.lake.signing.models import sign_model, verify_model
 from ft_platform.lake.snapshot import NO_KEYS
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
@@ -40,10 +42,8 @@ from ft_platform.release.decide import require_accepted, require_newest
 from ft_platform.release.separation import COMMIT, commit_of
 from ft_platform.release.sign_off import Signature, require_signed
 from ft_platform.release.standing import ACCEPTED, standing_of
-from ft_platform.settings.hash import settings_hash
-from ft_platform.signing.keys import SigningKeys
-from ft_platform.signing.models import sign_model, verify_model
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 ASKED = ("max_prompt_tokens", "max_new_tokens", "label_answers")
 """Of `evaluation`: how the model was asked when it was evaluated, and so how it is served."""

@@ -17,8 +17,8 @@ from ft_platform.people.person import SIGNED_IN, Person
 from ft_platform.people.started import starter
 from ft_platform.people.statements import state, statements
 from ft_platform.process.git import git, is_as_committed
-from ft_platform.settings.people import People
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.people import People
 
 TRAINED, CHANGED = "trained the checkpoint", "changed the file of the use case"
 TRAINED_BY = "trained_by"

@@ -28,8 +28,8 @@ from ft_platform.release.signatures import (
     signatures,
     signer_problem,
 )
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 STAGE, FILE = "sign_off", "sign_off.json"
 SIGNED, WAITING, STALE, EXPIRED, REJECTED, NOT_COUNTED = (

@@ -16,8 +16,8 @@ from ft_platform.release.evidence import Evidence, NotProven
 from ft_platform.release.gains import CHAMPION, known_metric
 from ft_platform.release.rule import Ruling
 from ft_platform.release.schema import EvaluationEvidence
-from ft_platform.settings.gate import CLASSIFIERS
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.gate import CLASSIFIERS
 
 SIMPLER = tuple(NOT_FINE_TUNED)
 """Methods of training by what a model costs to serve and to understand, the simplest first; all others fine-tune."""

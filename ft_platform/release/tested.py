@@ -7,8 +7,8 @@ from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.release.evidence import EVALUATION, Evidence
 from ft_platform.release.schema import EvaluationEvidence
-from ft_platform.settings.gate import SUGGESTS
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.gate import SUGGESTS
 
 
 def tested(lake: Lake, name: str, evidence: Evidence) -> str | None:

@@ -10,8 +10,8 @@ from ft_platform.people.may import Permissions
 from ft_platform.people.person import Person
 from ft_platform.release.entitled import roles_of
 from ft_platform.release.rule import kind_of
-from ft_platform.settings.roles import OWNER_ROLES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.roles import OWNER_ROLES
 
 COMPLIANCE = "compliance"
 

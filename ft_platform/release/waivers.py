@@ -24,9 +24,9 @@ from ft_platform.release.entitled import groups_that_give
 from ft_platform.release.rule import Ruling
 from ft_platform.release.separation import TRAINED, acted
 from ft_platform.release.waiver_persons import owner_problem, permissions_in, persons_of, role_of, who_may_waive
-from ft_platform.settings.hash import settings_hash
-from ft_platform.settings.policy import Policy
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
+from ft_platform.use_case.settings.policy import Policy
 
 STORED_AS = "waiver"
 FILE = "waiver.json"

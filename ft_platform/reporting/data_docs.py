@@ -6,13 +6,13 @@ text and the tables are kept; scripts, styles, pictures and links are not, becau
 
 from typing import Any
 
+from ft_platform.cleaning.validation.expectations import ValidationResult
+from ft_platform.cleaning.validation.suite import implementation
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.stages import DATA_DOCS, check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
-from ft_platform.validation.expectations import ValidationResult
-from ft_platform.validation.suite import implementation
 
 PAGE = "report.html"
 TAGS = frozenset(

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform.profiling.lengths import Lengths, bin_end
 from ft_platform.records.columns import SIDES
+from ft_platform.records.profiling.lengths import Lengths, bin_end
 from ft_platform.reporting.figure import COLOURS, drawing, remark, short
 
 MOST_BARS = 30

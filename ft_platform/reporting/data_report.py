@@ -21,9 +21,9 @@ from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.lineage import lineage_rows
 from ft_platform.reporting.plots import funnel_plot
 from ft_platform.reporting.report_page import saved, write_report_page
-from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 STAGE = "data_report"
 FIGURES = "data.json"

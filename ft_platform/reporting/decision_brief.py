@@ -24,9 +24,9 @@ from ft_platform.reporting.report_page import saved
 from ft_platform.reporting.review_report import preference_sentence
 from ft_platform.reporting.roi_words import conclusion, figure_sentence, people_right
 from ft_platform.reporting.verdict import fine_tune_or_prompt, slice_sentences, verdicts
-from ft_platform.settings.base_model import WORDS_ONLY
-from ft_platform.settings.roles import title
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.base_model import WORDS_ONLY
+from ft_platform.use_case.settings.roles import title
 
 if TYPE_CHECKING:
     from ft_platform.release.decide import Decision

@@ -7,8 +7,8 @@ from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
 from ft_platform.training.time_taken import training_seconds
+from ft_platform.use_case.settings.environment import Environment
 
 SHOWN = ("base_zero_shot", "base_few_shot", "linear_probe", "tfidf_logreg", "nearest_neighbour")
 NEXT = {

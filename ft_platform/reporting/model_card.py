@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from ft_platform.errors.printable import printable
 from ft_platform.evaluation.abstaining import abstaining
 from ft_platform.evaluation.fairness_verdict import nothing_compared
 from ft_platform.evaluation.files import read_metrics
@@ -24,7 +25,6 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.process.printable import printable
 from ft_platform.reporting.evaluation_report import metric_table, training_sentence
 from ft_platform.reporting.fairness_report import sentences
 from ft_platform.reporting.funnel import funnel_of
@@ -33,10 +33,10 @@ from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.method_words import as_trained, without_itself
 from ft_platform.reporting.plots import funnel_plot
 from ft_platform.reporting.verdict import limits, verdicts
-from ft_platform.settings.base_model import reads_words
-from ft_platform.settings.guardrails import Guardrails
-from ft_platform.settings.roles import OWNER_ROLES, title
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.base_model import reads_words
+from ft_platform.use_case.settings.guardrails import Guardrails
+from ft_platform.use_case.settings.roles import OWNER_ROLES, title
 
 STAGE = "model_card"
 HUB_METRICS = {

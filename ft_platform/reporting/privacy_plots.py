@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform.privacy_attacks.curves import roc
-from ft_platform.privacy_attacks.true_positives import LOW
-from ft_platform.privacy_attacks.verdict import TITLES
 from ft_platform.reporting.figure import COLOURS, drawing
+from ft_platform.training.privacy_attacks.curves import roc
+from ft_platform.training.privacy_attacks.true_positives import LOW
+from ft_platform.training.privacy_attacks.verdict import TITLES
 
 STYLES = {"loss": "--", "calibrated": "-"}
 BINS = 24

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.lake.draft import Draft
-from ft_platform.privacy_attacks.membership import SideLosses, means, others_of, scores
-from ft_platform.privacy_attacks.verdict import TITLES, attacker_in_words, privacy_verdict
 from ft_platform.reporting.html import number, percent
 from ft_platform.reporting.privacy_plots import epochs_plot, losses_plot, roc_plot
 from ft_platform.reporting.report_page import saved, write_report_page
+from ft_platform.training.privacy_attacks.membership import SideLosses, means, others_of, scores
+from ft_platform.training.privacy_attacks.verdict import TITLES, attacker_in_words, privacy_verdict
 from ft_platform.training.privacy_budget import promise
 from ft_platform.use_case.named import NamedUseCase
 

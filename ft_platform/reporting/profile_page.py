@@ -11,13 +11,13 @@ from typing import Any
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.profiling.drift import Drift, drift
-from ft_platform.profiling.profile import Profile, Tokens, from_dict, profile
+from ft_platform.records.profiling.drift import Drift, drift
+from ft_platform.records.profiling.profile import Profile, Tokens, from_dict, profile
 from ft_platform.reporting import data_plots
 from ft_platform.reporting.html import percent
 from ft_platform.reporting.report_page import saved, write_report_page
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 NAME = "profile"
 """Of the artifacts; one of `stages.PAGES`."""

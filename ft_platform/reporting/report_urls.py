@@ -4,8 +4,8 @@ import re
 from typing import NamedTuple
 
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.environment import PORTAL, REPORTS_URL, Environment
 from ft_platform.stages import PAGES, STAGES
+from ft_platform.use_case.settings.environment import PORTAL, REPORTS_URL, Environment
 
 REPORT_STAGES = (*(stage.name for stage in STAGES.values() if stage.kind in ("checkpoint", "report")), *PAGES)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
-from ft_platform.experiments.study import FAILED
 from ft_platform.lake.draft import Draft
 from ft_platform.reporting.figure import COLOURS, drawing
 from ft_platform.reporting.report_page import saved, write_report_page
+from ft_platform.training.experiments.study import FAILED
 from ft_platform.use_case.named import NamedUseCase
 
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}

@@ -5,7 +5,7 @@ from pathlib import Path
 from ft_platform.lake.draft import Draft
 from ft_platform.release.sign_off import SignOff
 from ft_platform.reporting.report_page import write_report_page
-from ft_platform.settings.roles import title
+from ft_platform.use_case.settings.roles import title
 
 
 def write_sign_off(folder: Path, draft: Draft, found: SignOff) -> None:

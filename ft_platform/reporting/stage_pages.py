@@ -10,8 +10,8 @@ from ft_platform.evaluation.metric import metrics_of
 from ft_platform.lake.draft import Draft
 from ft_platform.reporting.evaluation_report import loss_of, metric_table, picture_alts, training_sentence
 from ft_platform.reporting.report_page import write_report_page
-from ft_platform.settings.base_model import reads_words
 from ft_platform.training.time_taken import TITLE
+from ft_platform.use_case.settings.base_model import reads_words
 
 OF_WORDS = ("method", "objective", "max_length", "window_days", "replay_share")
 """Settings that a classifier of words reads."""

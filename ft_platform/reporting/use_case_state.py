@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache
-from importlib import import_module
-from typing import Any
 
 from ft_platform.errors import FtError
 from ft_platform.lake.deployments import STAYS, Deployment, deployments, had_traffic
@@ -21,12 +19,13 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.monitoring.answering import answering
 from ft_platform.monitoring.day_reports import day_reports
-from ft_platform.people.may import Permissions
+from ft_platform.release.collecting import newest_about
 from ft_platform.release.standing import ACCEPTED as MAY_BE
 from ft_platform.release.standing import ENDED, STAGE, UNREADABLE, Standing, standing_of
-from ft_platform.settings.serving_targets import LocalTarget
+from ft_platform.release.standing_now import standing_now
 from ft_platform.stages import SERVED_CHECK
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.serving_targets import LocalTarget
 
 NOTHING, DATA, TRAINED, EVALUATED = "nothing", "data", "trained", "evaluated"
 ACCEPTED, REFUSED, RELEASED, LIVE = "accepted", "refused", "released", "live"
@@ -101,18 +100,13 @@ def state_of(lake: Lake, name: str, use_case: NamedUseCase | None, today: date |
     seen, day = Snapshot.of(lake), today or datetime.now(UTC).date()
     try:
         decision = next(iter(seen.artifacts(name, STAGE)), None)
-        standing = decision_now(seen, use_case, day) if use_case else _recorded(seen, name, day)
+        standing = standing_now(seen, use_case, day) if use_case else _recorded(seen, name, day)
         about = str(seen.manifest(decision).info.get("checkpoint", "")) if decision else ""
         known = releases(seen, name)
         found = _released(seen, name, use_case, known) if known else _unreleased(seen, name, standing)
     except FtError as error:
         return State(UNKNOWN, f"Nobody can tell what may be used: {error.message}.")
     return replace(found, standing=standing, decided_about=about)
-
-
-def decision_now(lake: Lake, use_case: NamedUseCase, today: date, decision_id: str | None = None) -> Standing | None:
-    """As `release.standing_now`, which is asked by name: the rules stand above much else."""
-    return import_module("ft_platform.release.standing_now").standing_now(lake, use_case, today, decision_id)
 
 
 def decision_words(lake: Lake, decision: ArtifactVersion, now: Standing | None, today: date | None = None) -> str:
@@ -126,19 +120,12 @@ def decision_words(lake: Lake, decision: ArtifactVersion, now: Standing | None, 
     return f"{standing_of(lake, decision, today).words}, as of {lake.manifest(decision).written_at[:10]}"
 
 
-def sign_off_now(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion) -> Any:
-    """As `release.sign_off`, which is asked by name as well."""
-    permissions = Permissions(use_case.people, {use_case.name: use_case})
-    return import_module("ft_platform.release.sign_off").sign_off(lake, use_case, decision, permissions)
-
-
 def about_release(lake: Lake, name: str, checkpoint: str | None, stage: str) -> ArtifactVersion | None:
     """The newest report of a stage about the released checkpoint, or where nothing is released the newest of all."""
     if checkpoint is None:
         return next(iter(lake.artifacts(name, stage)), None)
     released = lake.artifact(name, "adapter_checkpoint", checkpoint, verify=False)
-    collecting = import_module("ft_platform.release.collecting")  # by name, as above
-    return collecting.newest_about(lake, released, stage) if released else None
+    return newest_about(lake, released, stage) if released else None
 
 
 def _recorded(lake: Snapshot, name: str, today: date) -> Standing | None:

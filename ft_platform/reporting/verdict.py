@@ -9,7 +9,7 @@ from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.reporting.figure import short
 from ft_platform.reporting.html import number, percent
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 FEW_TEST_RECORDS = 10
 """Labels with fewer test records are named as uncertain: with 9 records one more hit moves recall by 0.11."""

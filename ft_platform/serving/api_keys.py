@@ -16,8 +16,8 @@ from typing import Annotated
 from pydantic import Field
 
 from ft_platform.errors import ConfigError
-from ft_platform.keys.given_out import GivenOut, NotGood, PrivateList, Watched, give_out, known_again, now
-from ft_platform.settings.environment import Environment
+from ft_platform.lake.keys.given_out import GivenOut, NotGood, PrivateList, Watched, give_out, known_again, now
+from ft_platform.use_case.settings.environment import Environment
 
 EVERY_USE_CASE = "all"
 PREFIX = "ft"

@@ -5,8 +5,8 @@ from ft_platform.evaluation.files import read_metrics
 from ft_platform.lake.releases import Release
 from ft_platform.lake.releases import evaluation_behind as evaluation_behind
 from ft_platform.lake.store import Lake
-from ft_platform.settings.gate import SUGGESTS
-from ft_platform.settings.guardrails import Guardrails
+from ft_platform.use_case.settings.gate import SUGGESTS
+from ft_platform.use_case.settings.guardrails import Guardrails
 
 FINE_TUNED = "fine_tuned"
 """The released model among the systems of an evaluation."""

@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 from ft_platform.errors import ExportRefused
-from ft_platform.exporting.matrix import Form
 from ft_platform.lake.artifacts import artifact_hash
 from ft_platform.lake.files import folder_hashes
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.cached_folder import compared_folder
-from ft_platform.settings.environment import Environment
+from ft_platform.serving.exporting.matrix import Form
+from ft_platform.use_case.settings.environment import Environment
 
 WRITING = 3
 """Raise when an export would be written differently."""

@@ -18,10 +18,10 @@ from ft_platform.serving.live import listed
 from ft_platform.serving.protocol import Engine
 from ft_platform.serving.registry_check import registry_check
 from ft_platform.serving.rendering import base_of
-from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings, reads_words
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import find_use_cases
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.base_model import WORDS_ONLY, BaseModelSettings, reads_words
+from ft_platform.use_case.settings.environment import Environment
 
 
 def engine_and_catalog(

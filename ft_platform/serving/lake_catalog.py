@@ -33,12 +33,12 @@ from ft_platform.serving.live import listed, read_live
 from ft_platform.serving.registry_check import RegistryCheck
 from ft_platform.serving.rendering import released_renderer
 from ft_platform.serving.rollout.under_way import UnderWay
-from ft_platform.settings.base_model import WORDS_ONLY, reads_words
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.gate import SUGGESTS
 from ft_platform.tracking.registry import remedy
 from ft_platform.use_case.file import FILE_NAME, load_use_case, use_case_folder
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.base_model import WORDS_ONLY, reads_words
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.gate import SUGGESTS
 
 LOG = logging.getLogger(__name__)
 VERIFY_SECONDS = 300.0

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.serving.client import exchanged
 from ft_platform.serving.protocol import WITHHELD, acted
 from ft_platform.serving.trial import served
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.file import load_use_case, use_case_folder
 
 AT_ONCE = 16

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.registry import has_registry
+from ft_platform.use_case.settings.environment import Environment
 
 LOG = logging.getLogger(__name__)
 ASK_SECONDS = 60.0

@@ -10,10 +10,10 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.models.tokenizer import load_tokenizer
-from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings, reads_words
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.base_model import WORDS_ONLY, BaseModelSettings, reads_words
+from ft_platform.use_case.settings.environment import Environment
 
 
 def released_renderer(lake: Lake, release: Release, checkpoint: ArtifactVersion, tokenizer: Any) -> Renderer:

@@ -10,8 +10,8 @@ from typing import Any
 from ft_platform.errors import EndpointFailed, VersionRefused
 from ft_platform.serving.client import call, exchanged, stream
 from ft_platform.serving.protocol import WITHHELD, acted
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.registry import remedy
+from ft_platform.use_case.settings.environment import Environment
 
 KEY = "FT_API_KEY"
 READY_SECONDS = 120.0

@@ -11,11 +11,11 @@ from ft_platform.process.account import this_account
 from ft_platform.serving.parity import in_words, measured
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.opening import open_target
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.serving_targets import LocalTarget
 from ft_platform.stages import SERVED_CHECK
 from ft_platform.tracking.registry import show_releases
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.serving_targets import LocalTarget
 
 AGAIN = "Take what was withdrawn away from it, or try again once it answers"
 

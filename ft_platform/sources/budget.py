@@ -4,7 +4,7 @@ with a full machine."""
 from dataclasses import dataclass
 
 from ft_platform.errors import SourceError
-from ft_platform.settings.source import Limits
+from ft_platform.use_case.settings.source import Limits
 
 GIB = 1 << 30
 RATIO_FROM_BYTES = 16 << 20

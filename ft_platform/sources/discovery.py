@@ -12,10 +12,6 @@ from fsspec.implementations.local import LocalFileSystem
 from ft_platform.errors import FtError, SourceError, TransientError
 from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.process.file_names import require_plain
-from ft_platform.settings.allowed_sources import require_allowed, scheme_of
-from ft_platform.settings.ceilings import require_ceilings
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.source import Source
 from ft_platform.sources.budget import over
 from ft_platform.sources.checksums import MAX_CHARACTERS, is_checksum_file, known_hashes, lists_beside
 from ft_platform.sources.data_files import PACKED_ENDINGS, is_archive, is_hidden
@@ -28,6 +24,10 @@ from ft_platform.sources.parts import Part
 from ft_platform.sources.saved_dataset import saved_files
 from ft_platform.sources.source_file import SourceFile
 from ft_platform.sources.table_sources import find_table
+from ft_platform.use_case.settings.allowed_sources import require_allowed, scheme_of
+from ft_platform.use_case.settings.ceilings import require_ceilings
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.source import Source
 
 GLOB_CHARACTERS = frozenset("*?[")
 
@@ -204,7 +204,7 @@ def _looked_for(source: Source, fs: fsspec.AbstractFileSystem, path: str, ignore
 
 
 def _sample_path(uri: str, environment: Environment) -> str:
-    from ft_platform.samples import sample_file
+    from ft_platform.sources.samples import sample_file
 
     path: Path = sample_file(uri, environment.home / "samples")
     return str(path)

@@ -21,10 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import SourceError
-from ft_platform.settings.file_names import file_names
-from ft_platform.settings.source import FORMATS, Limits, Source
 from ft_platform.sources.budget import Budget, over
 from ft_platform.sources.data_files import inner_name
+from ft_platform.use_case.settings.file_names import file_names
+from ft_platform.use_case.settings.source import FORMATS, Limits, Source
 
 BATCH_ROWS = 8192
 BATCH_CHARACTERS = 1 << 24

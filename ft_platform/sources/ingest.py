@@ -15,7 +15,6 @@ import pyarrow as pa
 from ft_platform.errors import SourceError
 from ft_platform.process.progress import report
 from ft_platform.records.schemas import raw_schema
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.digests import text_digests, to_hex
 from ft_platform.sources.discovery import Found, find_parts, hashes
@@ -27,6 +26,7 @@ from ft_platform.sources.record_ids import RecordIds
 from ft_platform.sources.repeated_keys import Keys
 from ft_platform.sources.text_encoding import FoundEncoding
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 SHOWN_PROBLEMS = 4
 """Files whose problems a message tells, a line each."""

@@ -19,12 +19,12 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.errors import SourceError
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.source import Source
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.discovery import Found, find_parts
 from ft_platform.sources.parts import Order, Part
 from ft_platform.sources.source_file import SourceFile
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.source import Source
 
 T = TypeVar("T")
 ROWS = 20_000

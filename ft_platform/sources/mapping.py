@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import SourceError
 from ft_platform.records.columns import MESSAGES
-from ft_platform.settings.source import RecordMapping
 from ft_platform.sources.conversations import conversations, has_messages, prompted
 from ft_platform.sources.file_format import nul_error, row_list
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.source import RecordMapping
 
 LISTS_OF_MESSAGES = ("prompt_completion", "preference")
 """Chat formats whose prompt and answer may be lists of messages."""

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from ft_platform.settings.source import RecordMapping, Source
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.file_format import Opened
 from ft_platform.sources.text_encoding import FoundEncoding
+from ft_platform.use_case.settings.source import RecordMapping, Source
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import SourceError
 from ft_platform.process.hidden_names import hide
-from ft_platform.settings.source import Limits
 from ft_platform.sources.checksums import require_known
 from ft_platform.sources.deadline import answered, once
 from ft_platform.sources.failures import plain_failures
@@ -24,6 +23,7 @@ from ft_platform.sources.file_format import OpenFile, format_name, formats
 from ft_platform.sources.parts import Order, Piece
 from ft_platform.sources.text_encoding import detect_encoding
 from ft_platform.sources.unpacking import Unpacked, unpacked
+from ft_platform.use_case.settings.source import Limits
 
 SETTLED_SECONDS = 2.0
 """A file changed less than this long ago is hashed again each time: a second change might not move its time stamp."""

@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from ft_platform.errors import SourceError, TransientError
-from ft_platform.settings.source import Source
 from ft_platform.sources.budget import over
 from ft_platform.sources.digests import digest
 from ft_platform.sources.local_files import require_regular
+from ft_platform.use_case.settings.source import Source
 
 CONNECT_SECONDS = 15
 QUERY = re.compile(r"\s*(select|with)\b", re.IGNORECASE)

@@ -9,10 +9,10 @@ import importlib
 from functools import cache
 from typing import Protocol, cast
 
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.file_names import file_names
-from ft_platform.settings.source import FORMATS, Source
 from ft_platform.sources.parts import Part
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.file_names import file_names
+from ft_platform.use_case.settings.source import FORMATS, Source
 
 PACKAGES = (FORMATS, "ft_platform.sources.databases")
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from ft_platform.errors import ConfigError
 from ft_platform.lake.files import sha256_file
-from ft_platform.near_duplicates.shingles import in_slices, shingles, word_counts
+from ft_platform.records.near_duplicates.shingles import in_slices, shingles, word_counts
 from ft_platform.records.rows import Rows
-from ft_platform.settings.splits import Splits
+from ft_platform.use_case.settings.splits import Splits
 
 LONGEST, SHORTEST = 13, 8
 """Words in a row. Below 8, texts are too common to be looked for within others."""

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.engines import Engine
-from ft_platform.near_duplicates import by_row, find_near_duplicates_stream, rank_of
-from ft_platform.near_duplicates.copies import first_of_equal
-from ft_platform.near_duplicates.links import Clusters
+from ft_platform.records.engines import Engine
 from ft_platform.records.key_hashes import KeyHashes, collected, key_hashes
+from ft_platform.records.near_duplicates import by_row, find_near_duplicates_stream, rank_of
+from ft_platform.records.near_duplicates.copies import first_of_equal
+from ft_platform.records.near_duplicates.links import Clusters
 from ft_platform.records.rows import Rows
-from ft_platform.settings.splits import Splits
 from ft_platform.splitting.paraphrases import paraphrases
 from ft_platform.splitting.texts import normalized_user_texts, user_texts
+from ft_platform.use_case.settings.splits import Splits
 
 NAME_BYTES = 8
 

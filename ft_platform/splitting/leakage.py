@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.engines import engine_of
-from ft_platform.near_duplicates import link_near_duplicates
-from ft_platform.near_duplicates.copies import repeated_keys, starts_of_equal
-from ft_platform.near_duplicates.shingle_sets import ShingleSets
+from ft_platform.records.engines import engine_of
+from ft_platform.records.near_duplicates import link_near_duplicates
+from ft_platform.records.near_duplicates.copies import repeated_keys, starts_of_equal
+from ft_platform.records.near_duplicates.shingle_sets import ShingleSets
 from ft_platform.records.rows import Rows
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
 from ft_platform.splitting.dates import record_days

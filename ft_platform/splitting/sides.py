@@ -13,9 +13,9 @@ import numpy as np
 
 from ft_platform.errors import DataError
 from ft_platform.records.columns import SIDES
-from ft_platform.settings.splits import SMALLEST_TRAIN_SHARE
 from ft_platform.splitting.labels import Labels
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.splits import SMALLEST_TRAIN_SHARE
 
 TRAIN, VALIDATION, TEST = range(len(SIDES))
 """Sides as numbers: places in `SIDES`."""

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.near_duplicates import normalized_text
+from ft_platform.records.near_duplicates import normalized_text
 from ft_platform.records.rows import Rows
 
 ODD = "[^ -~]|  |^ | $"

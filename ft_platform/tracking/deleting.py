@@ -12,8 +12,8 @@ from typing import Any
 
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.runs import runs_of
+from ft_platform.use_case.settings.environment import Environment
 
 
 @dataclass(frozen=True)

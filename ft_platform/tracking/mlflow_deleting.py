@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.deleting import Asked, Unwanted
 from ft_platform.tracking.trackers.mlflow import NAME, MlflowTracker, import_library, without_password
+from ft_platform.use_case.settings.environment import Environment
 
 NOTE = "Files of the runs were removed. Their figures stay in its database until its operator runs `mlflow gc`."
 PAGE = 1000

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ft_platform import __version__
 from ft_platform.errors import FtError, MissingExtra, TransientError
-from ft_platform.settings.alerting import Lineage
+from ft_platform.use_case.settings.alerting import Lineage
 
 PRODUCER = f"urn:ft-platform:{__version__}"
 SECONDS = 10.0

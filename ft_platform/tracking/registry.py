@@ -21,13 +21,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ft_platform.errors.printable import printable
 from ft_platform.lake.deployments import candidate
 from ft_platform.lake.releases import FILE, SIGNATURE, Release, releases
 from ft_platform.lake.store import Lake
-from ft_platform.process.printable import printable
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.tracker import RunDescription, State
 from ft_platform.tracking.trackers.mlflow import NAME, MlflowTracker, import_library
+from ft_platform.use_case.settings.environment import Environment
 
 CHAMPION, PREVIOUS, CANDIDATE = "champion", "previous", "candidate"
 MODEL = "model"

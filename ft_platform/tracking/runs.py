@@ -9,9 +9,9 @@ from typing import Any
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, Version
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.tracker import RunDescription, SeveralTrackers, State, Tracker
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 REPORT_FILES = (".html", ".png", ".json")
 """Pages, plots and figures. What else a report has (`predictions.parquet`) is about single records and stays in the

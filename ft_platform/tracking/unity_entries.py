@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from ft_platform.lake.tables import Tables
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.unity_catalog import SharedTable
+from ft_platform.use_case.settings.unity_catalog import SharedTable
 
 USE_CASE, STAGE = "ft_use_case", "ft_stage"
 TYPES = {

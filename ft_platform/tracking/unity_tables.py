@@ -22,6 +22,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import quote
 
 from ft_platform.errors import FtError, VersionRefused
+from ft_platform.errors.printable import printable
 from ft_platform.lake import files
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.parents import tables_behind
@@ -29,13 +30,12 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.verdicts import missing_verdicts
 from ft_platform.lake.versions import TableVersion
-from ft_platform.process.printable import printable
 from ft_platform.process.unity_catalog import Catalog, NotGiven
 from ft_platform.records.column_lineage import WHAT
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.unity_catalog import SharedTable, UnityCatalog
 from ft_platform.tracking.unity_entries import STAGE, USE_CASE, entry, is_ours, is_same
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.unity_catalog import SharedTable, UnityCatalog
 
 ASKER = "`unity_catalog` of the environment"
 TRIES = 3

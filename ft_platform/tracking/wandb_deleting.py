@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.deleting import Asked, Unwanted
 from ft_platform.tracking.trackers.wandb import CLIENTS, CREDENTIALS, NAME, prepare_variables
+from ft_platform.use_case.settings.environment import Environment
 
 SECONDS = 30
 BLOCK, HEADER = 32768, 7

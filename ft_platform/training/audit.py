@@ -13,11 +13,11 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer, labels_in
 from ft_platform.models.tokenizer import load_tokenizer
-from ft_platform.settings.environment import Environment
 from ft_platform.training.audit_rows import RowAudit, decoder
 from ft_platform.training.expected import expected
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.environment import Environment
 
 REPORT = "report.html"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ft_platform.settings.audit import Audit
+from ft_platform.use_case.settings.audit import Audit
 
 IDS_KEPT = 20
 """Record ids that are named for each fault."""

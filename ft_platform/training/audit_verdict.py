@@ -10,9 +10,9 @@ from ft_platform.errors import VersionRefused
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import AUDIT_PAGE, TRAINING_AUDIT, check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 CODE_VERSION = 4
 """Raise when the audit finds other things in the same rows."""

@@ -23,10 +23,10 @@ from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.rendering.renderer import Renderer, labels_of
-from ft_platform.settings.training import CHAMPION, NEWEST, Training
 from ft_platform.stages import STAGES
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.training import CHAMPION, NEWEST, Training
 
 STAGE, ANONYMIZED = "adapter_checkpoint", "anonymized_records"
 SHAPE = ("objective", "method", "rank", "alpha", "rslora", "dora", "target_modules")

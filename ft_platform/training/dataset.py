@@ -11,9 +11,9 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.models.rendering.renderer import NotRendered, Rendered, Renderer
 from ft_platform.models.rendering.turns import REJECTED, up_to_last_answer
 from ft_platform.process import progress
-from ft_platform.settings.training import Training
 from ft_platform.training.rendered import RenderedSplit
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.training import Training
 
 COLUMNS = ["record_id", "messages", "label", "split"]
 AT_ONCE = 1000

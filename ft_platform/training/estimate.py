@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ft_platform.errors import TrainingFailed
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.training import DifferentialPrivacy, Training
 from ft_platform.training.batches import training_order
 from ft_platform.training.fit_check import fitting_parts
 from ft_platform.training.loop import micro_batches, train
@@ -26,6 +24,8 @@ from ft_platform.training.plan import Plan, plan_of, tokens_of
 from ft_platform.training.prepared import Prepared
 from ft_platform.training.private_gradients import budget_of
 from ft_platform.training.recipe import few_steps
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.training import DifferentialPrivacy, Training
 
 MOST_STEPS = 24
 WARM_UP_STEPS = 2

@@ -16,11 +16,11 @@ from typing import Any
 from ft_platform import errors
 from ft_platform.costs.prices import cost_of
 from ft_platform.lake.versions import TableVersion
-from ft_platform.process.program_variables import program_variables
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.program_variables import program_variables
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 
 CALIBRATION_SECONDS = 20.0
 KEPT_SECONDS = 7 * 24 * 3600

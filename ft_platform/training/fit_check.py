@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ft_platform.costs.memory_needs import memory_limit, require_memory
 from ft_platform.errors import DoesNotFit
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.training import Training
 from ft_platform.training.memory import memory_errors, peak_gib
 from ft_platform.training.prepared import Prepared
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.training import Training
 
 if TYPE_CHECKING:
     from ft_platform.training.memory_parts import MemoryParts

@@ -20,7 +20,6 @@ from ft_platform.errors import NanLoss, Preempted, TrainingFailed
 from ft_platform.models.kernels.own_kernels import kernels_kept
 from ft_platform.models.kernels.packed_forward import batches_of
 from ft_platform.process import progress
-from ft_platform.settings.training import Training
 from ft_platform.training import processes, sharding
 from ft_platform.training.batches import training_order
 from ft_platform.training.gpu import GpuMeter
@@ -31,6 +30,7 @@ from ft_platform.training.private_gradients import PrivateGradients, budget_of
 from ft_platform.training.run import TrainingRun
 from ft_platform.training.secret_draws import new_secret
 from ft_platform.training.state import States, hardware
+from ft_platform.use_case.settings.training import Training
 
 STAGE = "adapter_checkpoint"
 TELLING = 40

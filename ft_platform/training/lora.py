@@ -10,7 +10,7 @@ from ft_platform.models.kernels.fused_lora import fuse
 from ft_platform.models.label_head import add_label_head
 from ft_platform.models.text_classifier import TextClassifier
 from ft_platform.models.unread_weights import seeming_read
-from ft_platform.settings.training import Training
+from ft_platform.use_case.settings.training import Training
 
 
 def with_trainable_weights(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ft_platform.errors import OutOfMemory
-from ft_platform.settings.training import Training
+from ft_platform.use_case.settings.training import Training
 
 SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
 

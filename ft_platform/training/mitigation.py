@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.evaluation.term_swaps import TermSwap
-from ft_platform.settings.fairness import TrainingMitigation
 from ft_platform.training.batches import Row
 from ft_platform.training.rendered import RenderedSplit
+from ft_platform.use_case.settings.fairness import TrainingMitigation
 
 NOT_STATED = "not stated"
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ft_platform.settings.training import Training
 from ft_platform.training.batches import training_order
 from ft_platform.training.loop import micro_batches, passes, planned_steps
 from ft_platform.training.prepared import Prepared
+from ft_platform.use_case.settings.training import Training
 
 
 @dataclass(frozen=True)

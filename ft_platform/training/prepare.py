@@ -13,8 +13,6 @@ from ft_platform.models import base_model
 from ft_platform.models.adapter import put_weights
 from ft_platform.models.rendering.renderer import Renderer, labels_of, shared_prefix
 from ft_platform.models.text_classifier import TextClassifier
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.training import Training
 from ft_platform.training.audit_verdict import require_audited_renderer
 from ft_platform.training.batches import labelled_prompts, split_off_prefix, with_persons
 from ft_platform.training.continuing import require_same_rendering
@@ -27,6 +25,8 @@ from ft_platform.training.rendered import RenderedSplit
 from ft_platform.training.window import date_columns, within_window
 from ft_platform.training.words import learned, run_of
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.training import Training
 
 PERSON = "subject_id"
 """Column with the pseudonym of whose record it is."""

@@ -7,9 +7,9 @@ from typing import Any
 from ft_platform.errors import ConfigError
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.settings.training import Training
 from ft_platform.training.recipe import Recipe
 from ft_platform.training.rendered import RenderedSplit
+from ft_platform.use_case.settings.training import Training
 
 
 @dataclass

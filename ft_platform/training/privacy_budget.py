@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ft_platform.errors import ConfigError, MissingExtra
-from ft_platform.settings.training import Training
+from ft_platform.use_case.settings.training import Training
 
 LARGEST_EPSILON = 100.0
 """Beyond it a promise says nothing any more: whoever guesses membership may be right e^100 times as often as wrong."""

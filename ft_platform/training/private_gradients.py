@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ft_platform.settings.training import Training
 from ft_platform.training import processes
 from ft_platform.training.batches import Row
 from ft_platform.training.lora import trainable
 from ft_platform.training.objectives import Objective
 from ft_platform.training.privacy_budget import PrivacyBudget, privacy_budget
 from ft_platform.training.secret_draws import SecretDraws
+from ft_platform.use_case.settings.training import Training
 
 
 def units_of(rows: Sequence[Row]) -> list[list[int]]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ft_platform.settings.training import PREFERENCE_LEARNING_RATE, Training
 from ft_platform.training.rendered import RenderedSplit
 from ft_platform.use_case.schema import UseCase, chosen_from_the_file
+from ft_platform.use_case.settings.training import PREFERENCE_LEARNING_RATE, Training
 
 RATE_AT, WEIGHTS_AT = 5e-4, 135e6
 HEAD_RATE_AT = 3e-4

@@ -19,10 +19,6 @@ from ft_platform.lake import files
 from ft_platform.lake.provenance import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.settings.base_model import BaseModelSettings
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.fairness import Fairness, TrainingMitigation
-from ft_platform.settings.training import Training
 from ft_platform.training.checkpoint import environment_versions, write_weights
 from ft_platform.training.continuing import continued_from
 from ft_platform.training.fit_check import fitting_parts
@@ -30,6 +26,10 @@ from ft_platform.training.prepare import fit, prepare
 from ft_platform.training.prepared import Prepared
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.base_model import BaseModelSettings
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.fairness import Fairness, TrainingMitigation
+from ft_platform.use_case.settings.training import Training
 
 
 def reproduce(

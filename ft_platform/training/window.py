@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from ft_platform.errors import DataError
 from ft_platform.models.rendering.renderer import labels_of
 from ft_platform.records.rows import TableRows
-from ft_platform.settings.training import Training
 from ft_platform.splitting.dates import record_days
+from ft_platform.use_case.settings.training import Training
 
 SETTING = "training.window_days"
 

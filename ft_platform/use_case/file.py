@@ -16,16 +16,16 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, FtError
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.privacy import entity_names
-from ft_platform.settings.section import UseCaseName
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.fields import COMPONENT_TYPE, FIELDS, fields
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.problems import NO_TEXT, did_you_mean, dotted, field_at, schema_problems
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.privacy import entity_names
+from ft_platform.use_case.settings.section import UseCaseName
 from ft_platform.use_case.yaml_file import Place, YamlFile, parse_yaml, read_yaml, yaml_scalar
 
 FILE_NAME = "defs.yaml"

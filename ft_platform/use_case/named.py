@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ft_platform.errors import VersionRefused
-from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.roles import OwnerRole
-from ft_platform.settings.section import UseCaseName
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.roles import OwnerRole
+from ft_platform.use_case.settings.section import UseCaseName
 
 
 class NamedUseCase(BaseModel):

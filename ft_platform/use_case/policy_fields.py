@@ -1,6 +1,6 @@
 """Whether the fields that a policy names are fields of a use-case file."""
 
-from ft_platform.settings.policy import APPROVALS, AT_LEAST, AT_MOST, Policy
+from ft_platform.use_case.settings.policy import APPROVALS, AT_LEAST, AT_MOST, Policy
 
 NUMBERS = (
     "a number",

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from ft_platform.errors import ConfigError
-from ft_platform.settings.section import UseCaseName
 from ft_platform.use_case.fields import COMPONENT_TYPE, UseCaseField, fields, inline_yaml
+from ft_platform.use_case.settings.section import UseCaseName
 
 Kind = Literal["classification", "generation"]
 

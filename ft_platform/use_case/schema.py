@@ -10,32 +10,32 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ft_platform.settings.answer_fields import AnswerField, FieldKey, answer_schema, in_words
-from ft_platform.settings.answer_style import Style
-from ft_platform.settings.attacks import Attacks
-from ft_platform.settings.audit import Audit
-from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings
-from ft_platform.settings.business import Business
-from ft_platform.settings.cleaning import Cleaning
-from ft_platform.settings.evaluation import Evaluation
-from ft_platform.settings.experiments import LearningCurve, Search, SeedVariation
-from ft_platform.settings.fairness import IN_TRAINING, Fairness
-from ft_platform.settings.gate import SUGGESTS, Gate
-from ft_platform.settings.governance import Governance
-from ft_platform.settings.judge import Judge
-from ft_platform.settings.monitoring import Monitoring
-from ft_platform.settings.privacy import Privacy
-from ft_platform.settings.quotas import Priority
-from ft_platform.settings.regression import Regression
-from ft_platform.settings.retention import Retention
-from ft_platform.settings.retraining import Retraining
-from ft_platform.settings.roles import OWNER_ROLES, OwnerRole
-from ft_platform.settings.section import Owner, Person, Section, TeamName
-from ft_platform.settings.serving import Serving
-from ft_platform.settings.source import RecordMapping, Source
-from ft_platform.settings.splits import Splits
-from ft_platform.settings.training import Training
-from ft_platform.settings.validation import Validation
+from ft_platform.use_case.settings.answer_fields import AnswerField, FieldKey, answer_schema, in_words
+from ft_platform.use_case.settings.answer_style import Style
+from ft_platform.use_case.settings.attacks import Attacks
+from ft_platform.use_case.settings.audit import Audit
+from ft_platform.use_case.settings.base_model import WORDS_ONLY, BaseModelSettings
+from ft_platform.use_case.settings.business import Business
+from ft_platform.use_case.settings.cleaning import Cleaning
+from ft_platform.use_case.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.experiments import LearningCurve, Search, SeedVariation
+from ft_platform.use_case.settings.fairness import IN_TRAINING, Fairness
+from ft_platform.use_case.settings.gate import SUGGESTS, Gate
+from ft_platform.use_case.settings.governance import Governance
+from ft_platform.use_case.settings.judge import Judge
+from ft_platform.use_case.settings.monitoring import Monitoring
+from ft_platform.use_case.settings.privacy import Privacy
+from ft_platform.use_case.settings.quotas import Priority
+from ft_platform.use_case.settings.regression import Regression
+from ft_platform.use_case.settings.retention import Retention
+from ft_platform.use_case.settings.retraining import Retraining
+from ft_platform.use_case.settings.roles import OWNER_ROLES, OwnerRole
+from ft_platform.use_case.settings.section import Owner, Person, Section, TeamName
+from ft_platform.use_case.settings.serving import Serving
+from ft_platform.use_case.settings.source import RecordMapping, Source
+from ft_platform.use_case.settings.splits import Splits
+from ft_platform.use_case.settings.training import Training
+from ft_platform.use_case.settings.validation import Validation
 
 
 class Owners(Section):

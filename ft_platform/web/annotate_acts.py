@@ -2,13 +2,13 @@
 
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation.annotation.browsing import Sheet, judge
+from ft_platform.evaluation.annotation.marks import mark_missed, mark_none, mark_shown
 from ft_platform.evaluation.annotation.personal_data import place_of
 from ft_platform.evaluation.annotation.tasks import ORDERS, make_task
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.person import Person
-from ft_platform.privacy.marks import mark_missed, mark_none, mark_shown
 from ft_platform.records.cells import MOST_CHARACTERS
-from ft_platform.reporting.portal.asking import Act, Asking, Form, View
+from ft_platform.web.portal_pages.asking import Act, Asking, Form, View
 
 MOST_ROWS = 10_000
 Next = dict[str, str]

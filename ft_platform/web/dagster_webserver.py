@@ -6,14 +6,13 @@ dev` and `dagster-webserver` start."""
 
 import sys
 from functools import partial
-from importlib import import_module
 from types import SimpleNamespace
 
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.people.loading import CurrentPermissions, environment_now
 from ft_platform.people.noted import Noting, unnoted
-from ft_platform.settings.environment import PORTAL, Environment
-from ft_platform.settings.hosts import Hosts
+from ft_platform.use_case.settings.environment import PORTAL, Environment
+from ft_platform.use_case.settings.hosts import Hosts
 from ft_platform.web.roles.rules import Rules
 
 GUARDED = "_ft_guarded"
@@ -41,7 +40,8 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
 
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.identity.desk import Desk
-    from ft_platform.web.deadlines import DeadlineProtocol
+    from ft_platform.serving.api.deadlines import DeadlineProtocol
+    from ft_platform.web.acting import acting
     from ft_platform.web.guard import Guard
     from ft_platform.web.listening import Tls
     from ft_platform.web.portal import PortalApp
@@ -69,13 +69,11 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
 
     DagsterWebserver.build_middleware = build_middleware
     by_role = rules or Rules(CurrentPermissions(environment_now(environment)), noting, lambda: desk.required)
-
-    # By name: it stands above this package.
-    acting = import_module("ft_platform.orchestration.acting").acting(environment)
+    forms = acting(environment)
 
     def portal(prefix: str) -> PortalApp:
         of = (environment, open_lake(environment), desk, by_role.permissions, hosts, f"{prefix}{PORTAL}")
-        return PortalApp(environment, by_role, PortalActions(*of, acting, "../auth/account").routes(), in_dagster=True)
+        return PortalApp(environment, by_role, PortalActions(*of, forms, "../auth/account").routes(), in_dagster=True)
 
     setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=by_role, portal=portal))
     setattr(DagsterWebserver, GUARDED, True)
@@ -87,8 +85,8 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
 
 def main() -> None:
     """Runs until it is stopped."""
-    from ft_platform.environment import load_environment
     from ft_platform.people.audit_log.once_needed import audit_log_once_needed
+    from ft_platform.use_case.environment import load_environment
 
     try:
         environment = load_environment()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 LOG = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive
 
 from ft_platform.people.identity.refused import Refused
-from ft_platform.settings.hosts import Hosts
+from ft_platform.use_case.settings.hosts import Hosts
 from ft_platform.web.guard import Refusal, Request, read_body, refused_headers, refused_origin
 from ft_platform.web.visit import Visit
 

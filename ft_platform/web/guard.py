@@ -15,8 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ft_platform.settings.environment import PORTAL
-from ft_platform.settings.hosts import Hosts, authority
+from ft_platform.use_case.settings.environment import PORTAL
+from ft_platform.use_case.settings.hosts import Hosts, authority
 from ft_platform.web.graphql_limits import payload_problem, request_problem
 
 MAX_BODY_BYTES = 2_000_000

@@ -10,8 +10,8 @@ from typing import Any
 
 from ft_platform.errors import ConfigError
 from ft_platform.people.identity.users import Users
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hosts import is_loopback
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hosts import is_loopback
 
 CERTIFICATE, KEY = "FT_TLS_CERTIFICATE", "FT_TLS_KEY"
 

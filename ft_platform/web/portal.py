@@ -23,11 +23,11 @@ from ft_platform.people.identity.refused import FAULT
 from ft_platform.people.loading import environment_now
 from ft_platform.process.hooks import place_of_error
 from ft_platform.reporting.html import page
-from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.published import Page
-from ft_platform.reporting.site import BODY, Reports
-from ft_platform.settings.environment import PORTAL, Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import PORTAL, Environment
+from ft_platform.web.portal_pages.pages import Portal
+from ft_platform.web.portal_pages.site import BODY, Reports
 from ft_platform.web.roles.rules import UNKNOWN, Judge, Need, Rules
 from ft_platform.web.sign_in_pages import no_role_page
 from ft_platform.web.visit import VISIT

@@ -33,12 +33,12 @@ from ft_platform.people.may import Permissions
 from ft_platform.people.person import PERSON, Person
 from ft_platform.process.hooks import place_of_error
 from ft_platform.reporting.html import page
-from ft_platform.reporting.portal.actions import NEW, TITLES
-from ft_platform.reporting.portal.asking import Act, Acting, Asking, Download, Form, View
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hosts import Hosts
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hosts import Hosts
 from ft_platform.web.following import Following
 from ft_platform.web.forms import anchor_of, form_token, keep_anchor, new_anchor, require_own, sent_form
+from ft_platform.web.portal_pages.actions import NEW, TITLES
+from ft_platform.web.portal_pages.asking import Act, Acting, Asking, Download, Form, View
 from ft_platform.web.sign_in_pages import refusal_page
 from ft_platform.web.visit import VISIT, Visit
 

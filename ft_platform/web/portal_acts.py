@@ -9,6 +9,7 @@ from typing import Any
 from ft_platform.errors import ConfigError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.monitoring.rollout.going_back import switch_back
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.people.noted import Noting
@@ -20,14 +21,13 @@ from ft_platform.release.sign_off import publish_sign_off, sign_off
 from ft_platform.release.signatures import APPROVED, REJECTED, Says
 from ft_platform.release.signing import sign, withdraw
 from ft_platform.release.waiving import waive
-from ft_platform.reporting.portal.actions import ANNOTATE, ASK, RECALL, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
-from ft_platform.reporting.portal.asking import Act, Asking, Form, View
 from ft_platform.reporting.sign_off_page import write_sign_off
-from ft_platform.serving.going_back import switch_back
 from ft_platform.serving.trial import ask_conversation
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.web.annotate_acts import ANNOTATE_ACTS
+from ft_platform.web.portal_pages.actions import ANNOTATE, ASK, RECALL, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
+from ft_platform.web.portal_pages.asking import Act, Asking, Form, View
 from ft_platform.web.recall_acts import recall_acts
 from ft_platform.web.review_acts import JUDGE, MANAGE
 

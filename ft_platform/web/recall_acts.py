@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 from ft_platform.errors import ConfigError, DataError
+from ft_platform.evaluation.annotation.marks import entities_to_mark
 from ft_platform.evaluation.annotation.own_recall import progress_of
-from ft_platform.keys.key_ring import pseudonym_key_place, read_key_ring
+from ft_platform.lake.keys.key_ring import pseudonym_key_place, read_key_ring
 from ft_platform.lake.versions import TableVersion
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.audit_log.opening import audit_log_of
@@ -14,11 +15,10 @@ from ft_platform.people.looks.door import Door, LookEnded, SecondPersonNeeded, W
 from ft_platform.people.looks.look import Look
 from ft_platform.people.person import Person
 from ft_platform.privacy.marked_record import answer_of, findings, pieces_of
-from ft_platform.privacy.marks import entities_to_mark
 from ft_platform.privacy.own_sample import OTHER, OwnSample, begin_sample, keep_answer, texts_behind
 from ft_platform.privacy.recall_verdict import measure_recall
-from ft_platform.reporting.portal.asking import Act, Asking, Form, View
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.portal_pages.asking import Act, Asking, Form, View
 
 TABLE = "cleaned_records"
 MAY_NOT = f"may not {ACTIONS['read_records'].says}"

@@ -22,13 +22,13 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.people.identity.desk import Desk
 from ft_platform.people.loading import CurrentPermissions, environment_now
 from ft_platform.people.noted import Noting, unnoted
-from ft_platform.reporting.portal.asking import Acting
-from ft_platform.settings.environment import REPORTS_URL, Environment
-from ft_platform.settings.hosts import LOOPBACK, Hosts, authority
-from ft_platform.web.deadlines import DeadlineProtocol
+from ft_platform.serving.api.deadlines import DeadlineProtocol
+from ft_platform.use_case.settings.environment import REPORTS_URL, Environment
+from ft_platform.use_case.settings.hosts import LOOPBACK, Hosts, authority
 from ft_platform.web.listening import Tls
 from ft_platform.web.portal import EMBEDDING, HEADERS, PortalApp
 from ft_platform.web.portal_actions import PortalActions
+from ft_platform.web.portal_pages.asking import Acting
 from ft_platform.web.roles.rules import Rules
 from ft_platform.web.sign_in import SignIn
 

@@ -5,8 +5,8 @@ from ft_platform.evaluation.review.online import criteria_in, drop, start_review
 from ft_platform.evaluation.review.rating import begin, judge
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.person import Person
-from ft_platform.publishing.review import publish_review
-from ft_platform.reporting.portal.asking import Act, Asking, Form, View
+from ft_platform.reporting.publishing.review import publish_review
+from ft_platform.web.portal_pages.asking import Act, Asking, Form, View
 
 MAY_NOT_JUDGE = f"may not {ACTIONS['review'].says}"
 MAY_NOT_START = f"may not {ACTIONS['start_reports'].says}"

@@ -19,7 +19,7 @@ from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.proxy import SECRET_HEADER
 from ft_platform.people.identity.refused import Refused
 from ft_platform.people.person import PERSON, Person, at_this_machine
-from ft_platform.settings.hosts import Hosts, is_loopback
+from ft_platform.use_case.settings.hosts import Hosts, is_loopback
 from ft_platform.web.sign_in_pages import AUTH, Pages, refusal_page
 from ft_platform.web.visit import VISIT, Visit
 

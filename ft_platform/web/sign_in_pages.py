@@ -18,7 +18,7 @@ from ft_platform.people.identity import second_factor
 from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.refused import Refused
 from ft_platform.reporting.html import page
-from ft_platform.settings.hosts import Hosts
+from ft_platform.use_case.settings.hosts import Hosts
 from ft_platform.web.forms import anchor_of, form_token, keep_anchor, new_anchor, require_own, sent_form
 from ft_platform.web.visit import Visit
 

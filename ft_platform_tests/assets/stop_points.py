@@ -17,15 +17,15 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.errors import DiskFull
 from ft_platform.governance import second_look, taint  # noqa: F401  # imported here, so that no child does
 from ft_platform.governance.taint import tainted_now
 from ft_platform.lake import tables
 from ft_platform.monitoring.traffic import batches, shipping  # noqa: F401
-from ft_platform.profiling.languages import languages
-from ft_platform.settings.environment import Environment
+from ft_platform.records.profiling.languages import languages
 from ft_platform.sources import formats, ingest  # noqa: F401
+from ft_platform.use_case.environment import create_pseudonym_key
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.governance.house import House, rows
 
 GROWS = ("os.rename", "os.mkdir", "os.truncate")

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from ft_platform.cleaning.clean import clean
+from ft_platform.cleaning.validation.quarantine import quarantine
 from ft_platform.errors import DiskFull
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import write_stage
@@ -24,11 +25,10 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.privacy import places
 from ft_platform.privacy.anonymize import anonymize
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema, splits_schema
-from ft_platform.settings.environment import Environment
 from ft_platform.splitting.membership import carried_on
 from ft_platform.splitting.split import split
 from ft_platform.use_case.named import NamedUseCase
-from ft_platform.validation.quarantine import quarantine
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.assets.stop_points import full, in_child, killed, stop_at
 from ft_platform_tests.privacy.anonymizing import key_in
 from ft_platform_tests.tables import table, use_case

@@ -10,13 +10,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform.keys.key_ring import KeyRing, pseudonym_key_place, read_key_ring, vault_key_place
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.keys.key_ring import KeyRing, pseudonym_key_place, read_key_ring, vault_key_place
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.privacy.vault import Vault, VaultKeys, new_vault_ring, write_public_key
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 

@@ -6,8 +6,8 @@ import pytest
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.redaction.instance import _texts
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 

@@ -15,26 +15,26 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform.business.program_costs import program_costs
 from ft_platform.commands.costs import by_use_case_and_month
 from ft_platform.costs.ledger import Ledger
-from ft_platform.environment import create_pseudonym_key
-from ft_platform.evidence.gather import gather
-from ft_platform.evidence.pack import facts_of
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
+from ft_platform.monitoring.business.program_costs import program_costs
+from ft_platform.monitoring.retraining.deciding import decision_at
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.results import collect_results
 from ft_platform.reporting.demo_summary import summary
 from ft_platform.reporting.documents import statements
-from ft_platform.reporting.home import home_page
-from ft_platform.reporting.portal.board import board_of
-from ft_platform.retraining.deciding import decision_at
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.evidence.gather import gather
+from ft_platform.reporting.evidence.pack import facts_of
 from ft_platform.stages import DEFAULT_STAGES, STAGES
 from ft_platform.training.time_taken import TITLE
+from ft_platform.use_case.environment import create_pseudonym_key
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.portal_pages.board import board_of
+from ft_platform.web.portal_pages.home import home_page
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv

@@ -10,7 +10,7 @@ from dagster._serdes import serialize_value
 
 from ft_platform.assets import decorators, jobs
 from ft_platform.orchestration.loading import load_definitions
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 OTHER = {

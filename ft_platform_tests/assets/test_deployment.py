@@ -9,20 +9,20 @@ import dagster as dg
 import pytest
 
 from ft_platform.assets.deployment import build
+from ft_platform.assets.order import Order
 from ft_platform.errors import EndpointFailed, EndpointUnavailable, FtError
 from ft_platform.lake import deployments as records
 from ft_platform.lake.deployments import deployments
 from ft_platform.orchestration.loading import load_definitions
-from ft_platform.orchestration.order import Order
 from ft_platform.people.person import Person
 from ft_platform.serving import catalog as catalog_module
 from ft_platform.serving import parity, upkeep
 from ft_platform.serving.parity import in_words
 from ft_platform.serving.targets.contract import Status
 from ft_platform.serving.trial import served
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.serving.installations import Installation
 

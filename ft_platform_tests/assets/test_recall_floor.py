@@ -14,7 +14,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.runs import outcome_of
 from ft_platform.people.audit_log.opening import audit_log_of
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 
@@ -105,7 +105,7 @@ def test_a_sample_that_people_filled_in_proves_it_and_anonymizes_nothing_again(
 ) -> None:
     run(environment, tmp_path, with_mails())
     before = open_lake(environment).latest("complaints", "anonymized_records")
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda *_: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda *_: environment)
     assert main(["privacy", "sample", "complaints", "--json"]) == 0
     drawn = json.loads(capsys.readouterr().out)
     assert drawn["texts"] == 90 and "mirela" not in json.dumps(drawn)

@@ -7,17 +7,17 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from ft_platform.assets.order import PREVIOUS, Order
 from ft_platform.assets.release import build
 from ft_platform.commands import release as command
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import releases
-from ft_platform.orchestration.order import PREVIOUS, Order
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.orchestration.shared import resources
 from ft_platform.people.person import Person, at_this_machine, named
 from ft_platform.people.started import signed_tags, tags_of
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import way_back
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.release.test_releasing import REASON, Case
 
 pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
@@ -35,7 +35,7 @@ class WithCard(Case):
 @pytest.fixture
 def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WithCard:
     digest = {"sha256": "e" * 64, "files": {"index.html": "f" * 64}, "missing": []}  # packs: tests of `evidence`
-    monkeypatch.setattr("ft_platform.evidence.pack.evidence_digest", lambda *_: digest)
+    monkeypatch.setattr("ft_platform.reporting.evidence.pack.evidence_digest", lambda *_: digest)
     made = WithCard(tmp_path)
     made.publish()
     return made

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from ft_platform.assets.order import Order
 from ft_platform.assets.release_decision import build
-from ft_platform.orchestration.order import Order
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.person import Person
 from ft_platform.release.evidence import REQUIRED
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.release.evidence_case import EvidenceCase
 
 

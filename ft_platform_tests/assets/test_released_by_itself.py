@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph
 

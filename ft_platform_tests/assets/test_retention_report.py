@@ -6,7 +6,7 @@ import pytest
 from ft_platform.governance.retention import reports
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.loading import load_definitions
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.governance.house import House, rows, today
 

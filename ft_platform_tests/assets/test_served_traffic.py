@@ -15,7 +15,7 @@ from ft_platform.monitoring.traffic import shipping
 from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.orchestration.loading import load_definitions
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.monitoring.traffic.log_lines import chat, otlp
 from ft_platform_tests.monitoring.traffic.test_shipping import noted, request, texts

@@ -12,8 +12,8 @@ from ft_platform.lake.releases import standing_releases
 from ft_platform.monitoring.alerts.outbox import opened
 from ft_platform.release.overdue import Late
 from ft_platform.release.signatures import REJECTED
-from ft_platform.reporting.portal.needs import needs_of
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.portal_pages.needs import needs_of
 from ft_platform_tests.release.evidence_case import OWNERS
 from ft_platform_tests.release.test_signatures import ANA, REASON, TOM, Case
 

@@ -18,7 +18,7 @@ from ft_platform.assets.raw_records import ingest_source
 from ft_platform.errors import DiskFull
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.assets.stop_points import STAGES, WRITTEN
 from ft_platform_tests.governance.house import House, rows
 

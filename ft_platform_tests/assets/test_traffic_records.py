@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.assets.traffic_records import traffic_records
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.monitoring.traffic.served import Served, text
 from ft_platform_tests.tables import use_case
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import FtError
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
@@ -20,7 +19,8 @@ from ft_platform.people.may import Permissions
 from ft_platform.people.noted import unnoted
 from ft_platform.people.person import named
 from ft_platform.process import system_errors
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.attacks.two_at_once import ANA, PERSON, approved, installation
 from ft_platform_tests.erasure.killing import forked
 

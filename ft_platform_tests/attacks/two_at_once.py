@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform import cli
-from ft_platform.environment import create_pseudonym_key, load_environment
 from ft_platform.erasure.requests import ask, decide
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import named
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import create_pseudonym_key, load_environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.governance.house import House, rows
 

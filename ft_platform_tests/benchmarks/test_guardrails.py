@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.guardrails import measure, recall, shows
 from ft_platform.privacy.evaluation import GoldText
-from ft_platform.samples.gold import gold_texts
+from ft_platform.privacy.gold import gold_texts
 
 
 @pytest.mark.parametrize(

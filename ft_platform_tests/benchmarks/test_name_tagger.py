@@ -50,8 +50,8 @@ def test_the_last_part_of_made_texts_validates_and_stretches_stay_whole() -> Non
 
 def test_it_learns_and_the_loop_measures_it() -> None:
     from benchmarks.name_tagger.network import Tagger, TagLoss, sentence
-    from ft_platform.settings.training import Training
     from ft_platform.training.loop import train
+    from ft_platform.use_case.settings.training import Training
 
     rows = [sentence(text, spans) for text, spans in made(200)]
     settings = Training.model_validate(

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import recipe_tricks, trick_training
 from benchmarks.recipe_tricks import ANSWERS, LABELS, RECIPE_ROW, measured
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
 
 

@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ft_platform.business.inputs import collect_inputs
-from ft_platform.business.measurements import read_measurements
-from ft_platform.business.roi import roi
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.publishing.roi import publish_roi
-from ft_platform.settings.business import Business
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
+from ft_platform.monitoring.business.inputs import collect_inputs
+from ft_platform.monitoring.business.measurements import read_measurements
+from ft_platform.monitoring.business.roi import roi
+from ft_platform.reporting.publishing.roi import publish_roi
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.business import Business
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.evaluation.tiny_case import TinyCase
 
 PLAN = {

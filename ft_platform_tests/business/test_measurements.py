@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from ft_platform.business.measurements import Measured, read_measurements
 from ft_platform.errors import ConfigError, DataError, FtError, SourceError
-from ft_platform.settings.business import Business
-from ft_platform.settings.environment import Environment
+from ft_platform.monitoring.business.measurements import Measured, read_measurements
+from ft_platform.use_case.settings.business import Business
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.business.cases import satisfaction, write_rows
 
 SECRET = "Erika Musterfrau"

@@ -10,7 +10,7 @@ import pytest
 
 from ft_platform.errors import SourceError
 from ft_platform.orchestration.loading import load_definitions
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.business.cases import satisfaction, write_rows
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from ft_platform.business.realized import MONTH_DAYS, realized
+from ft_platform.monitoring.business.realized import MONTH_DAYS, realized
 from ft_platform.monitoring.day_reports import day_reports
-from ft_platform.publishing.monitoring import publish_monitoring
+from ft_platform.reporting.publishing.monitoring import publish_monitoring
 from ft_platform_tests.monitoring.made_up import MadeUp, day, made_up
 
 

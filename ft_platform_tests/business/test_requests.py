@@ -15,7 +15,7 @@ from ft_platform.lake.deployments import newest_load_test
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.publishing.roi import outdated
+from ft_platform.reporting.publishing.roi import outdated
 from ft_platform.reporting.roi_words import alternative_rows, requests_sentence
 from ft_platform_tests.business.cases import PLAN, found, priced, published, with_business
 from ft_platform_tests.evaluation.releases import released

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ft_platform.business.inputs import ASSUMPTIONS
-from ft_platform.business.quantities import assumed
-from ft_platform.business.returns import NEVER, until
 from ft_platform.evaluation.files import read_metrics
+from ft_platform.monitoring.business.inputs import ASSUMPTIONS
+from ft_platform.monitoring.business.quantities import assumed
+from ft_platform.monitoring.business.returns import NEVER, until
 from ft_platform.reporting.roi_words import alternative_rows, with_interval
 from ft_platform_tests.business.cases import PLAN, found, priced, satisfaction, write_rows
 from ft_platform_tests.evaluation.tiny_case import TinyCase
@@ -126,7 +126,7 @@ def test_what_requests_and_programs_cost_comes_from_the_evaluation_and_the_ledge
 
     rows = [row(artifact.artifact_id) for artifact in (case.checkpoint, case.report, case.base)]
     others = [row("ckpt-of-another-model"), row(case.checkpoint.artifact_id, use_case="letters")]
-    monkeypatch.setattr("ft_platform.business.program_costs.Ledger.rows", lambda self: [*rows, *others])
+    monkeypatch.setattr("ft_platform.monitoring.business.program_costs.Ledger.rows", lambda self: [*rows, *others])
     roi = found(case, environment, **PLAN)
     assert (roi["programs"]["runs"], roi["programs"]["money"], roi["programs"]["currency"]) == (3, 300.0, "CHF")
     assert roi["investment"]["value"] == 30300 and roi["investment"]["programs"] == 300
@@ -135,7 +135,7 @@ def test_what_requests_and_programs_cost_comes_from_the_evaluation_and_the_ledge
     assert set(roi["programs"]["artifacts"]) == expected
     assert case.checkpoint.artifact_id in roi["investment"]["source"]
     monkeypatch.setattr(
-        "ft_platform.business.program_costs.Ledger.rows",
+        "ft_platform.monitoring.business.program_costs.Ledger.rows",
         lambda self: [*rows, row(case.report.artifact_id, currency="USD")],
     )
     programs = found(case, environment, **PLAN)["programs"]
@@ -221,7 +221,7 @@ def test_a_prompted_model_elsewhere_is_compared_by_price(case: TinyCase, monkeyp
     metrics = read_metrics(case.lake, case.report)
     for system in metrics["per_1000_requests"].values():
         system |= {"money": 0.5, "currency": "CHF"}
-    monkeypatch.setattr("ft_platform.business.inputs.read_metrics", lambda *_: metrics)
+    monkeypatch.setattr("ft_platform.monitoring.business.inputs.read_metrics", lambda *_: metrics)
     roi = found(case, priced(case.environment), **{**PLAN, "investment": 31000}, api_price_per_1000=4.5)
     api = roi["alternatives"]["api"]
     assert api["money_per_1000"]["value"] == 4.5 and api["source"] == "assumption: business.api_price_per_1000"
@@ -250,7 +250,7 @@ def with_endpoint(case: TinyCase, monkeypatch: pytest.MonkeyPatch, money: float 
         "money_per_1000": money,
         "currency": currency,
     }
-    monkeypatch.setattr("ft_platform.business.inputs.read_metrics", lambda *_: metrics)
+    monkeypatch.setattr("ft_platform.monitoring.business.inputs.read_metrics", lambda *_: metrics)
     return metrics
 
 

@@ -11,7 +11,7 @@ from ft_platform import cli
 from ft_platform.errors import CorruptVersion, DataError
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.publishing.roi import outdated
+from ft_platform.reporting.publishing.roi import outdated
 from ft_platform.reporting.roi_words import amount, conclusion, figure_sentence
 from ft_platform_tests.business.cases import PLAN, found, priced, published, satisfaction, with_business, write_rows
 from ft_platform_tests.evaluation.tiny_case import TinyCase

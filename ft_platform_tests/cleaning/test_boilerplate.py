@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ft_platform.cleaning.boilerplate import without_boilerplate
 from ft_platform.cleaning.repair import repair
-from ft_platform.settings.cleaning import Cleaning
+from ft_platform.use_case.settings.cleaning import Cleaning
 
 BOTH = ("signatures", "quoted_replies")
 

@@ -12,13 +12,13 @@ import yaml
 
 from ft_platform.cleaning import batch as batch_module
 from ft_platform.cleaning import clean as clean_module
-from ft_platform.engines import Engine, engine_of
-from ft_platform.engines.in_process import InProcess
 from ft_platform.errors import DataError
 from ft_platform.lake.content_hash import ContentHash
 from ft_platform.lake.stage_table import Work
 from ft_platform.process.progress import Update, listening
 from ft_platform.records.columns import MESSAGES, PROVENANCE, contents_sha256, user_texts
+from ft_platform.records.engines import Engine, engine_of
+from ft_platform.records.engines.in_process import InProcess
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import cleaned_schema
 from ft_platform.records.stage_results import StageResult

@@ -19,7 +19,7 @@ from ft_platform.cleaning.gate import NOTHING, REPAIR, WHITESPACE, needs
 from ft_platform.cleaning.mojibake_re2 import MOJIBAKE as MOJIBAKE_RE2
 from ft_platform.cleaning.repair import repair
 from ft_platform.cleaning.tidy_column import tidy_column
-from ft_platform.settings.cleaning import Cleaning
+from ft_platform.use_case.settings.cleaning import Cleaning
 
 TRICKY = [
     *" \n\t\r\x00\x0b\x0c\x1c\x1b[0m\x7f\x80\x85\x9f<>&;`~ab.A1ÂÃâ€™œöß’“”…–éе́ñвЂ的가\u1161한",

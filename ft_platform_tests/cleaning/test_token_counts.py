@@ -6,7 +6,7 @@ import pytest
 
 from ft_platform.cleaning.token_counts import tokenizer_fingerprint
 from ft_platform.errors import ConfigError
-from ft_platform.settings.cleaning import Cleaning
+from ft_platform.use_case.settings.cleaning import Cleaning
 from ft_platform_tests.cleaning.test_filters import quality
 from ft_platform_tests.tables import use_case
 

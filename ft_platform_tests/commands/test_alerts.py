@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from ft_platform.cli import main
-from ft_platform.environment import load_environment
+from ft_platform.errors.vouched import vouch
 from ft_platform.monitoring.alerts.alert import Alert
 from ft_platform.monitoring.alerts.delivery import alert, deliver
-from ft_platform.process.vouched import vouch
+from ft_platform.use_case.environment import load_environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver
 

@@ -10,7 +10,7 @@ import pytest
 from ft_platform import cli
 from ft_platform.evaluation.annotation.browsing import handle_of
 from ft_platform.people.person import named
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.annotation.test_repairs import checked
 from ft_platform_tests.evaluation.annotation.test_unlabelled import add_unlabelled

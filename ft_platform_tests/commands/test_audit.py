@@ -8,10 +8,10 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import TRAINING_AUDIT, check_settings_hash
 from ft_platform.training.audit_view import visible
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits
 

@@ -8,9 +8,9 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.commands.run import _show_in_catalog
-from ft_platform.environment import load_environment
 from ft_platform.orchestration.execution import prepare_home
 from ft_platform.process import unity_catalog
+from ft_platform.use_case.environment import load_environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 pytest.importorskip("databricks.sdk", reason="the SDK of Databricks is not installed")

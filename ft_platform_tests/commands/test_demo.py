@@ -12,9 +12,9 @@ import yaml
 
 from ft_platform.commands import demo
 from ft_platform.commands.demo import CONTROL, USE_CASE, with_control
-from ft_platform.settings.environment import SHIPPED, Environment
-from ft_platform.settings.policy import Policy
 from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
+from ft_platform.use_case.settings.environment import SHIPPED, Environment
+from ft_platform.use_case.settings.policy import Policy
 
 SYSTEMS = ("nearest_neighbour", "tfidf_logreg", "linear_probe", "base_zero_shot", "base_few_shot", "fine_tuned")
 
@@ -47,7 +47,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, environment: Environment) -> Callable[.
 
     def run(result: dict[str, Any] | None, *, control: bool = False, code: int = 0) -> tuple[int, str, str]:
         asked = []
-        monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+        monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
         monkeypatch.setattr(
             demo, "run_and_collect", lambda name, arguments, environment: (asked.append(name), (code, result))[1]
         )
@@ -63,7 +63,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, environment: Environment) -> Callable[.
 def test_it_runs_the_shipped_use_case_also_where_there_are_use_cases_of_ones_own(
     monkeypatch: pytest.MonkeyPatch, environment: Environment
 ) -> None:
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     monkeypatch.setattr(demo, "run_and_collect", lambda name, arguments, used: (len(find_use_cases(used.defs)), None))
     assert find_use_cases(environment.defs) == []
     assert demo.run(argparse.Namespace(control=False)) == len(find_use_cases(SHIPPED))

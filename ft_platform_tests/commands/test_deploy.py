@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from ft_platform.assets.order import Order
 from ft_platform.commands import deploy, release, rollback, withdraw
 from ft_platform.errors import ConfigError
 from ft_platform.lake import deployments, releases
-from ft_platform.orchestration.order import Order
+from ft_platform.monitoring.rollout import going_back
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.release import releasing
-from ft_platform.serving import going_back, upkeep
+from ft_platform.serving import upkeep
 from ft_platform.tracking import registry
 
 LOAD = {"median_seconds": 0.02, "concurrent": 1}

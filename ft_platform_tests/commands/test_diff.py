@@ -44,7 +44,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NamedUseCase:
     monkeypatch.chdir(tmp_path)
     owners = {"accountable": "team:complaints", "data_engineering": "dora@example.org"}
     write_use_case(tmp_path / "defs", "tests", {**minimal_attributes("x.csv"), "owners": owners})
-    from ft_platform.environment import create_pseudonym_key, load_environment
+    from ft_platform.use_case.environment import create_pseudonym_key, load_environment
 
     create_pseudonym_key(load_environment())
     lake = open_lake(load_environment())
@@ -124,7 +124,7 @@ def test_what_is_no_terminal_gets_no_texts_unless_the_policy_allows_it(
 def test_texts_are_for_those_who_may_see_them_and_each_page_is_noted(
     case: NamedUseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
 
     with pytest.raises(FtError, match="only the data engineer"):
         on_a_terminal(monkeypatch, "--by", "nobody@example.org")
@@ -163,7 +163,7 @@ def test_before_the_first_run_it_says_so(case: NamedUseCase, tmp_path: Path, mon
 def test_who_may_not_read_the_restricted_zone_sees_nothing(
     case: NamedUseCase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], closed: str
 ) -> None:
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
 
     folder = Path(load_environment().lake_uri) / closed
     with (

@@ -13,11 +13,11 @@ from ft_platform.cli import main
 from ft_platform.commands.estimate import print_estimate
 from ft_platform.commands.explain import settings_of
 from ft_platform.lake.opening import open_lake
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.training import Training
 from ft_platform.training import estimates
 from ft_platform.training.expected import Expected
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 

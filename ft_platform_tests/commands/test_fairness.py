@@ -10,12 +10,12 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.commands.fairness import printable
-from ft_platform.environment import load_environment
 from ft_platform.evaluation.amplification import amplification
 from ft_platform.evaluation.fairness import fairness
 from ft_platform.evaluation.fairness_summary import summary, summary_lines
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case

@@ -11,7 +11,7 @@ from ft_platform.governance.feedback_releases import feedback_releases
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import at_this_machine
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.monitoring.traffic.served import Served, text
 

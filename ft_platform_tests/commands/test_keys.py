@@ -7,8 +7,8 @@ import boto3
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.environment import create_pseudonym_key, load_environment
-from ft_platform.keys.key_ring import KeyRing, pseudonym_key_place, read_key_ring
+from ft_platform.lake.keys.key_ring import KeyRing, pseudonym_key_place, read_key_ring
+from ft_platform.use_case.environment import create_pseudonym_key, load_environment
 from ft_platform_tests.aws_server import aws_server
 
 

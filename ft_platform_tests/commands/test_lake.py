@@ -106,7 +106,7 @@ def test_what_this_account_may_not_look_into_is_said_to_be_that(
     monkeypatch.setattr(
         Path, "iterdir", lambda self: (_ for _ in ()).throw(PermissionError()) if "home" in self.parts else iter(())
     )
-    monkeypatch.setattr("ft_platform.rehearsal.file_problems.validate_all", lambda *_: [])
+    monkeypatch.setattr("ft_platform.onboarding.rehearsal.file_problems.validate_all", lambda *_: [])
     monkeypatch.setattr("ft_platform.use_case.file.find_use_cases", lambda defs: [])
     assert [sentence.split(" was not checked", 1)[0] for sentence in warnings(capsys)] == [
         str(home / place) for place in ("lake/restricted", "lake/vault", "vault", "serving/traffic", "dagster")

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.environment import create_pseudonym_key, load_environment
 from ft_platform.errors import ConfigError, CorruptVersion, DataError, FtError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
@@ -23,6 +22,7 @@ from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.records.columns import REMOVED
 from ft_platform.records.schemas import cleaned_schema
+from ft_platform.use_case.environment import create_pseudonym_key, load_environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tables import table, use_case
 

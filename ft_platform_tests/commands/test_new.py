@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from ft_platform import cli
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.release.waivers import waivers
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.at_a_terminal import at_a_terminal
 from ft_platform_tests.tiny_models import split_rows, usable_splits

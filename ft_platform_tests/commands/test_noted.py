@@ -15,7 +15,6 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.commands import serve
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation.golden_statements import add_prompt
 from ft_platform.orchestration.runs import RunOutcome
@@ -26,7 +25,8 @@ from ft_platform.release import waivers
 from ft_platform.release.incidents import report
 from ft_platform.release.signing import sign
 from ft_platform.serving.api_keys import add_key, keys_path
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import create_pseudonym_key
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.privacy.test_vault import sealed
 from ft_platform_tests.release.evidence_case import OWNERS, changed, gap, good_figures

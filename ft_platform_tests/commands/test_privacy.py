@@ -128,7 +128,7 @@ def test_with_a_canary_audit_bits_are_numbers_and_their_intervals_stand_beside(
 def test_there_is_nothing_to_draw_before_records_are_anonymized(
     environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda *_: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda *_: environment)
     write_use_case(environment.defs, "complaints", minimal_attributes("x.csv"))
     assert main(["privacy", "sample", "complaints"]) == 1
     assert "complaints has no anonymized_records to draw from" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from ft_platform.costs.fair_queue import Entry
 from ft_platform.costs.ledger import Ledger, month_of
 from ft_platform.costs.queue_folder import QueueFolder
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.costs.test_quotas import row
 
 

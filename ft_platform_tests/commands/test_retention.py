@@ -7,7 +7,7 @@ import yaml
 
 from ft_platform import cli
 from ft_platform.governance.taint import tainted_now
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.governance.house import House, rows, today
 

@@ -12,11 +12,11 @@ from ft_platform.assets.rollout_watch import rollout_watch
 from ft_platform.commands import rollout
 from ft_platform.errors import DataError, EndpointFailed
 from ft_platform.lake import releases
-from ft_platform.serving.rollout import conducting, counting
-from ft_platform.serving.rollout.conducting import Seen
+from ft_platform.monitoring.rollout import conducting, counting
+from ft_platform.monitoring.rollout.conducting import Seen
 from ft_platform.serving.rollout.sequential import Arm, Counts, Verdict, judged
 from ft_platform.serving.rollout.under_way import UnderWay
-from ft_platform.settings.rollout import Rollout
+from ft_platform.use_case.settings.rollout import Rollout
 
 RULES = Rollout(mode="shadow", share=0.25)
 UNDER_WAY = UnderWay("local", "release-1", "release-2", RULES, "2026-03-01T12:00:00+00:00")

@@ -8,7 +8,7 @@ import pytest
 from ft_platform import cli
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.lake.test_seals import table, verdict_file
 
 

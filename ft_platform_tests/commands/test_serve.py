@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.environment import load_environment
 from ft_platform.serving.api_keys import keys_path, read_keys
+from ft_platform.use_case.environment import load_environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.serving.fakes import wait_until
 

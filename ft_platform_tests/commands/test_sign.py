@@ -8,9 +8,9 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.orchestration.runs import RunOutcome
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
 from ft_platform_tests.release.test_signatures import ANA, BO, REASON, TOM, Case, stale
 
 

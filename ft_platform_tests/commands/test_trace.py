@@ -11,8 +11,8 @@ from ft_platform import cli
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import SAW_NO_ERASED
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.scaffold import scaffold_yaml
+from ft_platform.use_case.settings.environment import Environment
 
 RAW = pa.schema(
     [

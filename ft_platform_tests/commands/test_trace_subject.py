@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from ft_platform import cli
-from ft_platform.keys.key_ring import KeyRing
+from ft_platform.cleaning.validation.quarantine import QUARANTINED
+from ft_platform.lake.keys.key_ring import KeyRing
 from ft_platform.lake.store import Lake
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
-from ft_platform.settings.environment import Environment
-from ft_platform.validation.quarantine import QUARANTINED
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.governance.house import House, rows

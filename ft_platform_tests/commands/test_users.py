@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("argon2")
 from ft_platform.cli import main
-from ft_platform.environment import load_environment
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.identity.users import Users
+from ft_platform.use_case.environment import load_environment
 
 ANA = "ana@example.org"
 

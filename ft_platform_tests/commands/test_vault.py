@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.environment import create_pseudonym_key, load_environment
 from ft_platform.lake.opening import open_lake
 from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.vault import VaultWriter, read_public_key
+from ft_platform.use_case.environment import create_pseudonym_key, load_environment
 from ft_platform_tests.privacy.test_vault import PAIRS
 
 CARL = "carl@example.org"

@@ -37,7 +37,7 @@ LAKE = (
     "ft_platform/lake/zone_keys.py",
     "ft_platform/people/audit_log/locks.py",
     "ft_platform/programs/lake_messages.py",
-    "ft_platform/training/lease.py",
+    "ft_platform/lake/lease.py",
     "ft_platform_tests/lake/object_store",
 )
 
@@ -52,7 +52,7 @@ COMPONENTS = {
             "ft_platform/lake/file_systems.py",
             "ft_platform/lake/files.py",
             "ft_platform/lake/store_access.py",
-            "ft_platform/signing/opening.py",
+            "ft_platform/lake/signing/opening.py",
         ),
     ),
     "azure_lake": Component(
@@ -138,7 +138,7 @@ COMPONENTS = {
     "podman_images": Component(
         "Podman, which saves an image for a bundle, and loads it elsewhere",
         "root, Debian's package `podman`",
-        ("ft_platform/repository/images.py",),
+        ("ft_platform/onboarding/repository/images.py",),
     ),
     "postgres": Component(
         "a PostgreSQL server as source and consent ledger, and as storage of Dagster that loses a person",
@@ -186,8 +186,8 @@ COMPONENTS = {
         "root, Debian's package `slurm-wlm`",
         (
             "ft_platform/compute",
-            "ft_platform/experiments/search.py",
-            "ft_platform/experiments/study.py",
+            "ft_platform/training/experiments/search.py",
+            "ft_platform/training/experiments/study.py",
             "ft_platform/lake/launches.py",
             "ft_platform/programs/lake_messages.py",
             "ft_platform_tests/compute/contract",
@@ -197,18 +197,18 @@ COMPONENTS = {
     "tensorflow": Component(
         "TensorFlow and KerasHub, which write and answer exported models",
         "extra `keras`, here or in the environment of `FT_TENSORFLOW_PYTHON`",
-        ("ft_platform/exporting",),
+        ("ft_platform/serving/exporting",),
     ),
     "transformers_4": Component(
         "transformers 4.57, which loads a merged export",
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`",
-        ("ft_platform/exporting",),
+        ("ft_platform/serving/exporting",),
     ),
-    "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/engines",)),
+    "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/records/engines",)),
     "spark": Component(
         "Spark as engine of the data stages: sessions, executors that are killed, a server of Spark Connect",
         "extra `spark`, Java 17",
-        ("ft_platform/engines",),
+        ("ft_platform/records/engines",),
     ),
     "terraform": Component(
         "the schemas of the Terraform providers of Google Cloud, Azure and Databricks",
@@ -220,7 +220,7 @@ COMPONENTS = {
         "extra `ray`",
         (
             "ft_platform/compute",
-            "ft_platform/engines",
+            "ft_platform/records/engines",
             "ft_platform/lake/launches.py",
             "ft_platform/programs/lake_messages.py",
             "ft_platform_tests/compute/contract",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from ft_platform.compute.backend import Job, Launch
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.compute.containers import Containers
 from ft_platform_tests.costs.test_ledger import named
 

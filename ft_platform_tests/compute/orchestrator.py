@@ -10,14 +10,14 @@ import dagster as dg
 
 from ft_platform.compute import pool, running
 from ft_platform.compute.program_runs import run_program
-from ft_platform.environment import load_environment
 from ft_platform.lake.opening import open_lake
 from ft_platform.models.adapter import weights_file
 from ft_platform.orchestration.instance import prepare_home
 from ft_platform.orchestration.lost_runs import mend_lost_runs
 from ft_platform.orchestration.run_launcher import this_process
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.kill_test import case
 
 ENVIRONMENT = """

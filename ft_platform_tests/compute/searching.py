@@ -10,12 +10,12 @@ import dagster as dg
 
 from ft_platform.compute import elsewhere
 from ft_platform.compute.program_runs import ProgramResult, run_program
-from ft_platform.environment import load_environment
-from ft_platform.experiments import study
-from ft_platform.experiments.inputs import study_id, working_folder
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.experiments import Search
+from ft_platform.training.experiments import study
+from ft_platform.training.experiments.inputs import study_id, working_folder
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.experiments import Search
 from ft_platform_tests.kill_test import case
 
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}, "rank": {"choices": [2, 4]}}

@@ -15,7 +15,7 @@ from ft_platform.compute.backend import CredentialsRefused, Job, Look, Unreachab
 from ft_platform.compute.backends import aws_batch
 from ft_platform.compute.backends.aws_batch import Batch, look_at, request
 from ft_platform.errors import NanLoss, SubmissionRefused
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.compute.aws_service import Refused
 from ft_platform_tests.compute.batch_service import FULL, HOST_LOST, NEVER, Service
 from ft_platform_tests.compute.contract.case import Case

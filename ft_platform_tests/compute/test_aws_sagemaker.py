@@ -16,7 +16,7 @@ from ft_platform.compute import elsewhere
 from ft_platform.compute.backend import CredentialsRefused, Job, Look, NoRoom, Unreachable
 from ft_platform.compute.backends.aws_sagemaker import CONFIG, SageMaker, look_at, request
 from ft_platform.errors import NanLoss, SubmissionRefused
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.compute.aws_service import Refused
 from ft_platform_tests.compute.contract.case import Case, once
 from ft_platform_tests.compute.jobs import NAME, SECRET, job_of, served, wait_until

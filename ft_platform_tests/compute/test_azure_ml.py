@@ -15,7 +15,7 @@ pytest.importorskip(
 from ft_platform.compute.backend import CredentialsRefused, Job, Look, Unreachable
 from ft_platform.compute.backends.azure_ml import AzureML, look_at, request, workspace
 from ft_platform.errors import SubmissionRefused
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.compute.azure_ml_service import GROUP, checked
 from ft_platform_tests.compute.azure_ml_service import AzureML as Service
 from ft_platform_tests.compute.cloud_service import Refused

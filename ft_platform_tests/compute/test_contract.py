@@ -36,11 +36,11 @@ from ft_platform.errors import (
 )
 from ft_platform.lake.opening import open_lake
 from ft_platform.process import progress
-from ft_platform.settings.compute_profile import BACKENDS, ComputeProfile
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.file_names import file_names
 from ft_platform.training import estimates
 from ft_platform.training.estimates import Estimate
+from ft_platform.use_case.settings.compute_profile import BACKENDS, ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.file_names import file_names
 from ft_platform_tests.compute.contract.case import (
     PLANTED,
     TOKEN,

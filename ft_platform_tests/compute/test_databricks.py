@@ -13,7 +13,7 @@ from ft_platform.compute.backend import CredentialsRefused, Job, Look, Unreachab
 from ft_platform.compute.backends import databricks
 from ft_platform.compute.backends.databricks import Databricks, look_at, request
 from ft_platform.errors import SubmissionRefused
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.compute.cloud_service import CloudJob, Refused
 from ft_platform_tests.compute.databricks_workspace import RUNTIME, SCOPE, WHEEL, Workspace, checked_call
 from ft_platform_tests.compute.jobs import SECRET, job_of, served, wait_until

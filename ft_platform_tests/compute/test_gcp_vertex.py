@@ -15,7 +15,7 @@ from ft_platform.compute.backends import gcp_vertex
 from ft_platform.compute.backends.gcp_vertex import Vertex, look_at, request
 from ft_platform.errors import SubmissionRefused
 from ft_platform.programs.on_vertex import meeting
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.compute.cloud_service import CloudJob
 from ft_platform_tests.compute.discovery import faults
 from ft_platform_tests.compute.jobs import SECRET, job_of, served

@@ -17,7 +17,7 @@ from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, U
 from ft_platform.compute.backends import kubernetes
 from ft_platform.compute.pod_states import look_at, meaning
 from ft_platform.errors import MissingExtra, NanLoss, SubmissionRefused
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.compute.contract.case import Case, once, profile_module, until
 from ft_platform_tests.compute.kubernetes_cluster import IMAGE, NAMESPACE, RBAC, VERSION, Cluster, violations
 from ft_platform_tests.conftest import REPOSITORY

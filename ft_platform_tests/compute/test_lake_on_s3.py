@@ -11,7 +11,7 @@ import pytest
 
 from ft_platform.compute import backends, elsewhere
 from ft_platform.errors import FtError, TrainerRunning
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.compute.contract.case import PLANTED, Case, once, profile_module
 from ft_platform_tests.infra.s3 import ADMIN, WEED, S3Server, s3_server
 from ft_platform_tests.lake.object_store.proxy import Faults, proxy

@@ -16,9 +16,9 @@ from ft_platform.compute.program_runs import run_program
 from ft_platform.costs.ledger import Ledger
 from ft_platform.errors import BudgetExceeded, ProgramKilled
 from ft_platform.lake.store import Lake
-from ft_platform.settings.budgets import Budgets
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.budgets import Budgets
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.compute.test_local import is_running, stand_in_python
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.costs.test_ledger import named

@@ -17,10 +17,10 @@ import pytest
 from ft_platform.compute.backend import Launch
 from ft_platform.compute.backends import local
 from ft_platform.process import progress
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes
 
 STAND_IN = REPOSITORY / "ft_platform_tests" / "compute" / "stand_in.py"

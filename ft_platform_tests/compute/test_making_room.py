@@ -20,8 +20,8 @@ from ft_platform.costs.ledger import Ledger
 from ft_platform.costs.queue_folder import QueueFolder
 from ft_platform.errors import NanLoss, Preempted, QuotaExceeded
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.quotas import Queue
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.quotas import Queue
 from ft_platform_tests.costs.test_ledger import named
 from ft_platform_tests.costs.test_quotas import of_team, with_quotas
 

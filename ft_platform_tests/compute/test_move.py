@@ -20,8 +20,8 @@ import yaml
 
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.compute.contract.case import profile_module
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv

@@ -16,7 +16,7 @@ from ft_platform.costs.fair_queue import Entry
 from ft_platform.costs.queue_folder import Queued
 from ft_platform.lake.store import Lake
 from ft_platform.process import progress
-from ft_platform.settings.quotas import Queue, Quotas
+from ft_platform.use_case.settings.quotas import Queue, Quotas
 
 OTHER = "11111111-2222-4333-8444-555555555555"
 

@@ -17,8 +17,8 @@ from ft_platform.errors import MachineLost, NanLoss, OutOfMemory, SubmissionRefu
 from ft_platform.lake.opening import open_lake
 from ft_platform.process import bounded_http
 from ft_platform.process.bounded_http import Answer, NoAnswer
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.compute.contract.case import TOKEN, Case, once, profile_module
 from ft_platform_tests.compute.test_contract import command_lines
 from ft_platform_tests.costs.test_ledger import named

@@ -13,8 +13,8 @@ import pytest
 from ft_platform.compute import elsewhere
 from ft_platform.compute.program_runs import run_program
 from ft_platform.lake.store import Lake
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.compute.contract.case import once, profile_module
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for

@@ -16,7 +16,7 @@ from ft_platform.compute import elsewhere
 from ft_platform.compute.backend import Job, Launch, Look, NoRoom, Unreachable
 from ft_platform.compute.backends import slurm
 from ft_platform.errors import DoesNotFit, NanLoss, SubmissionRefused
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.compute.contract.case import Case, once, profile_module
 from ft_platform_tests.compute.slurm_cluster import Cluster, missing
 from ft_platform_tests.conftest import REPOSITORY

@@ -21,13 +21,13 @@ from ft_platform.compute.backend import Job, Launch, Look
 from ft_platform.compute.backends import slurm
 from ft_platform.costs.ledger import Ledger
 from ft_platform.errors import ConfigError
-from ft_platform.experiments import study
 from ft_platform.lake.launches import LaunchFolder
 from ft_platform.lake.opening import open_lake
 from ft_platform.programs.lake_messages import require_one_home
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.experiments import Search
+from ft_platform.training.experiments import study
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.experiments import Search
 from ft_platform_tests.compute import searching
 from ft_platform_tests.compute.contract.case import profile_module
 from ft_platform_tests.compute.test_slurm import state
@@ -216,7 +216,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def one_after_the_other(built: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The trials of the same search in one process."""
-    from ft_platform.publishing.search import publish_search
+    from ft_platform.reporting.publishing.search import publish_search
     from ft_platform.training.threads import pin_threads
 
     folder = tmp_path_factory.mktemp("one") / "office"

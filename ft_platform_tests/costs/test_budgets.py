@@ -10,20 +10,20 @@ from ft_platform.costs import memory_needs
 from ft_platform.costs.budgets import require_budget, used_up
 from ft_platform.costs.memory_needs import machine_gib, require_memory
 from ft_platform.costs.metering import metered
-from ft_platform.environment import load_environment
 from ft_platform.errors import BudgetExceeded, ConfigError, DoesNotFit
-from ft_platform.experiments.admission import admit_program
-from ft_platform.experiments.inputs import experiment_inputs, working_folder
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.budgets import Budgets
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.experiments import Search
 from ft_platform.training import estimates
 from ft_platform.training.estimates import Estimate
+from ft_platform.training.experiments.admission import admit_program
+from ft_platform.training.experiments.inputs import experiment_inputs, working_folder
 from ft_platform.training.inputs import checkpoint_inputs
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.budgets import Budgets
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.experiments import Search
 from ft_platform_tests.costs.test_ledger import named
 
 PROFILE = ComputeProfile(price_per_hour=10.0)

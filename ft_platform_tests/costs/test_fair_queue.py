@@ -21,7 +21,7 @@ from ft_platform.costs.fair_queue import (
 from ft_platform.costs.queue_folder import Queued, QueueFolder
 from ft_platform.errors import LakeUnreachable
 from ft_platform.lake.store import Lake
-from ft_platform.settings.quotas import PRIORITIES, Queue, Quotas
+from ft_platform.use_case.settings.quotas import PRIORITIES, Queue, Quotas
 
 LOW, NORMAL, HIGH = range(3)
 NOW = 1_800_000_000.0

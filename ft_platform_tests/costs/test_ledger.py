@@ -18,10 +18,10 @@ from ft_platform.costs.prices import cost_of
 from ft_platform.costs.spent import spent
 from ft_platform.errors import ProgramKilled, TransientError
 from ft_platform.lake.store import Lake
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes
 
 PROFILE = ComputeProfile(price_per_hour=36.0, gpus=2, watts=500.0)
@@ -189,8 +189,8 @@ def test_rows_of_a_month_are_those_that_started_in_it(lake: Lake):
 
 def test_the_ledger_needs_no_dagster_and_no_heavy_library():
     code = (
-        "import sys, ft_platform.experiments.admission; print(sorted({'dagster', 'torch', 'mlflow', 'matplotlib'} &"
-        " set(sys.modules)))"
+        "import sys, ft_platform.training.experiments.admission;"
+        "print(sorted({'dagster', 'torch', 'mlflow', 'matplotlib'} & set(sys.modules)))"
     )
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]

@@ -27,14 +27,14 @@ from ft_platform.costs.quotas import (
     used_up_quota,
 )
 from ft_platform.costs.reservations import Reservation, Reservations
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, QuotaExceeded
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.quotas import NO_TEAM, Quotas
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.quotas import NO_TEAM, Quotas
 from ft_platform_tests.costs.test_ledger import named
 
 PROFILE = ComputeProfile(price_per_hour=10.0, gpus=2)
@@ -247,7 +247,7 @@ def test_planted_without_the_count_after_the_reservation_too_many_begin(environm
 KILLED = """
 import sys, time
 from ft_platform_tests.costs.test_quotas import *
-from ft_platform.environment import load_environment
+from ft_platform.use_case.environment import load_environment
 environment = with_quotas(load_environment(), teams={"legal": {"gpu_hours": 2.0}})
 lake, case = open_lake(environment), of_team("legal")
 with reserved(lake, environment, case, "train", 3600.0) as run:

@@ -52,16 +52,10 @@ def test_every_import_is_in_the_tables_and_the_tables_name_no_other(arrows: set[
 def test_every_package_is_in_the_page(structure: ModuleType) -> None:
     rooms = {structure.room(name).rpartition(".")[2] for name in structure.modules()} - {structure.PACKAGE}
     assert set(re.findall(r"^\| `([a-z_]+)`", PAGE.read_text(), re.MULTILINE)) == rooms
-    assert len(rooms) <= 51
 
 
 def test_no_file_imports_itself_by_way_of_others(structure: ModuleType) -> None:
     assert structure.circles(structure.graph()) == []
-
-
-def test_no_chain_of_imports_is_longer_than_17_files(structure: ModuleType) -> None:
-    way = structure.longest_chain(structure.graph())
-    assert len(way) <= 17, f"what of it could stand side by side? {' -> '.join(way)}"
 
 
 def test_a_circle_and_an_import_inside_a_function_are_seen(structure: ModuleType, tmp_path: Path) -> None:

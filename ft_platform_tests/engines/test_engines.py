@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from ft_platform.engines import BatchFunction, Engine, engine_of
-from ft_platform.engines.in_process import InProcess
-from ft_platform.engines.processes import Processes
 from ft_platform.errors import DataError, TransientError
 from ft_platform.lake.content_hash import ContentHash
+from ft_platform.records.engines import BatchFunction, Engine, engine_of
+from ft_platform.records.engines.in_process import InProcess
+from ft_platform.records.engines.processes import Processes
 from ft_platform.records.rows import TableRows
 from ft_platform.use_case.schema import Compute
 

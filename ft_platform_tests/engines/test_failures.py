@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from ft_platform.engines import ray
-from ft_platform.engines.failures import error_of, failure_of
 from ft_platform.errors import ConfigError, DataError, MissingExtra
+from ft_platform.records.engines import ray
+from ft_platform.records.engines.failures import error_of, failure_of
 
 PERSON = "Zebulon Quartermain"
 """Fictitious."""

@@ -12,16 +12,16 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.cleaning.clean import clean
-from ft_platform.engines import BatchFunction, engine_of
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import Written, write_stage
 from ft_platform.privacy.anonymize import anonymize
+from ft_platform.records.engines import BatchFunction, engine_of
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema, splits_schema
-from ft_platform.settings.environment import Environment
 from ft_platform.splitting.split import split
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Compute
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.privacy.anonymizing import key_in
 from ft_platform_tests.tables import raw, use_case
 

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from ft_platform.engines import BatchFunction, spark
-from ft_platform.engines.in_process import InProcess
-from ft_platform.engines.spark import Spark
 from ft_platform.errors import ConfigError, MissingExtra, OtherCode, TransientError
+from ft_platform.records.engines import BatchFunction, spark
+from ft_platform.records.engines.in_process import InProcess
+from ft_platform.records.engines.spark import Spark
 from ft_platform.records.rows import TableRows
 from ft_platform_tests.engines.spark_sessions import ENCRYPTED, REPOSITORY, left_behind, require_spark, variables
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ft_platform.lake.opening import open_lake
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.engines.spark_sessions import REPOSITORY, require_spark, variables
 
 pytestmark = [pytest.mark.slow, pytest.mark.components(name="spark")]

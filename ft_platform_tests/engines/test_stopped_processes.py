@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 
 SCRIPT = """
 import functools, sys
-from ft_platform.engines.processes import Processes
+from ft_platform.records.engines.processes import Processes
 from ft_platform.records.rows import TableRows
 from ft_platform_tests.engines.test_stopped_processes import TABLE, slow
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ft_platform.erasure.needles import Needles
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.governance.house import House, rows
 
 PERSON = "Zebulon Quartermain"

@@ -10,16 +10,16 @@ import pyarrow as pa
 import pytest
 
 from ft_platform import cli
-from ft_platform.environment import load_environment
 from ft_platform.erasure.executing import erase_approved
 from ft_platform.erasure.requests import requests_about
 from ft_platform.evaluation.review.judgements import Judgements
 from ft_platform.governance.retention import hold, lift
-from ft_platform.keys.key_ring import vault_key_place
 from ft_platform.lake.inspection import inspect
+from ft_platform.lake.keys.key_ring import vault_key_place
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.monitoring.retraining.journal import entries
 from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.monitoring.traffic.spool import Spool
 from ft_platform.people.audit_log.opening import note
@@ -29,9 +29,9 @@ from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.privacy.vault import Vault, VaultKeys, VaultWriter, new_vault_ring, write_public_key
 from ft_platform.release.erasures import progress
-from ft_platform.reporting.portal.needs import needs_of
-from ft_platform.retraining.journal import entries
 from ft_platform.serving.live import change_live
+from ft_platform.use_case.environment import load_environment
+from ft_platform.web.portal_pages.needs import needs_of
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.erasure.conftest import PERSON, bytes_below

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from ft_platform.environment import load_environment
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.unpacking import bytes_in
 from ft_platform.lake.files import read_bytes
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case

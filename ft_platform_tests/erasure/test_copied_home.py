@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ft_platform import cli
-from ft_platform.environment import load_environment
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.log import AuditLog
+from ft_platform.use_case.environment import load_environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.erasure.conftest import PERSON, bytes_below
 from ft_platform_tests.erasure.test_trackers import place, tracked

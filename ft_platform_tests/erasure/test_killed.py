@@ -18,7 +18,7 @@ PROGRAM = textwrap.dedent("""
     import os, sys
     from pathlib import Path
 
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.erasure.executing import erase_approved
     from ft_platform.erasure.requests import requests_about
     from ft_platform.erasure.needles import Needles

@@ -12,7 +12,7 @@ from ft_platform.erasure.dagster_places import dagster_places, with_driver
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.postgres import count_in_postgres, mend_postgres, place_of
 from ft_platform.errors import ConfigError, TransientError
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.erasure.conftest import PERSON
 from ft_platform_tests.erasure.test_whole import approved, ft, house  # noqa: F401

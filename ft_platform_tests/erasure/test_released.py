@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.erasure.executing import erase_approved
 from ft_platform.erasure.requests import ask, decide
 from ft_platform.lake.opening import open_lake
@@ -21,10 +20,11 @@ from ft_platform.lake.releases import standing_releases
 from ft_platform.monitoring import answering as answering_module
 from ft_platform.people.loading import permissions_of
 from ft_platform.people.person import named
-from ft_platform.reporting.portal.needs import CONCERNED, needs_of
 from ft_platform.reporting.use_case_state import state_of
 from ft_platform.serving import catalog as catalog_module
 from ft_platform.serving.trial import served
+from ft_platform.use_case.environment import create_pseudonym_key
+from ft_platform.web.portal_pages.needs import CONCERNED, needs_of
 from ft_platform_tests.serving import installations
 from ft_platform_tests.serving.installations import Installation
 from ft_platform_tests.serving.test_deploying import NAME, Served

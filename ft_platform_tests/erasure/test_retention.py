@@ -21,8 +21,8 @@ from ft_platform.erasure.retention_plan import plan_of
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.evaluation.review.judgements import Judgements
 from ft_platform.governance.retention import standing_holds
-from ft_platform.keys.key_ring import vault_key_place
 from ft_platform.lake.inspection import inspect
+from ft_platform.lake.keys.key_ring import vault_key_place
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.taint import taint_of
 from ft_platform.monitoring.traffic.shipping import ship, spool_path, tidy
@@ -36,9 +36,9 @@ from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.privacy.vault import Vault, VaultKeys, VaultWriter, new_vault_ring, write_public_key
 from ft_platform.release import signatures
 from ft_platform.release.releasing import withdraw
-from ft_platform.settings.ceilings import beyond
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.policy import Policy
+from ft_platform.use_case.settings.ceilings import beyond
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.policy import Policy
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.erasure.conftest import bytes_below

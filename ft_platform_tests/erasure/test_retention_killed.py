@@ -16,7 +16,7 @@ PROGRAM = textwrap.dedent("""
     from datetime import date
     from pathlib import Path
 
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
     from ft_platform.erasure.needles import Needles
     from ft_platform.erasure.retention import delete_due
     from ft_platform.erasure.unpacking import bytes_in

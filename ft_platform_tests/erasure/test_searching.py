@@ -19,7 +19,7 @@ from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.searching import search
 from ft_platform.erasure.unpacking import bytes_in
 from ft_platform.lake.opening import open_lake
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 PERSON = "Zebulon Quartermain"
 PLAIN = f"padding {'x' * 200} {PERSON} {'y' * 200}".encode()

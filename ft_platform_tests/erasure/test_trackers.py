@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ft_platform.environment import load_environment
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.runs import runs_of, tracker_for
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.erasure.conftest import PERSON, bytes_below
 from ft_platform_tests.erasure.test_whole import approved, ft, house  # noqa: F401
@@ -280,8 +280,8 @@ def test_without_trackers_the_certificate_names_the_other_places(house, capsys, 
 
 def test_channels_and_receivers_are_named_with_what_they_get(environment: Environment):
     from ft_platform.erasure.places import others
-    from ft_platform.settings.alerting import Alerting, Slack
-    from ft_platform.settings.audit_log import AuditLogSettings, Syslog
+    from ft_platform.use_case.settings.alerting import Alerting, Slack
+    from ft_platform.use_case.settings.audit_log import AuditLogSettings, Syslog
 
     made = environment.model_copy(
         update={

@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.erasure import weights
 from ft_platform.erasure.executing import erase_approved
 from ft_platform.erasure.requests import ask, decide
@@ -22,8 +21,9 @@ from ft_platform.people.may import Permissions
 from ft_platform.people.person import named
 from ft_platform.records.schemas import splits_schema
 from ft_platform.release.erasures import Request, request_named
-from ft_platform.reporting.portal.needs import needs_of
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import create_pseudonym_key
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.portal_pages.needs import needs_of
 from ft_platform_tests.erasure.conftest import bytes_below
 from ft_platform_tests.privacy_attacks.attacked_case import CANARY, OVERTRAINED, Where, installed, rows_for, trained
 from ft_platform_tests.tiny_models import usable_splits

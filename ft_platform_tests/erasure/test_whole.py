@@ -17,7 +17,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.release.erasures import last_day, requests
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.erasure.conftest import PERSON, bytes_below
@@ -255,7 +255,7 @@ def test_something_that_is_left_is_told_and_there_is_no_certificate(house, capsy
 
 
 def test_the_last_day_is_shown_and_waits_for_the_compliance_officer(house, capsys):
-    from ft_platform.reporting.portal.needs import needs_of
+    from ft_platform.web.portal_pages.needs import needs_of
 
     ft(capsys, "request", "letters", PERSON, "--reason", "Letter", "--by", ANA, "--received", "2026-01-31", fails=1)
     ft(capsys, "request", "letters", PERSON, "--reason", "Letter of March", "--by", ANA, "--received", "2026-01-31")

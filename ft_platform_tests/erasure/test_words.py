@@ -14,9 +14,9 @@ from ft_platform.errors import BaseModelError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import SAW_NO_ERASED
 from ft_platform.models.text_classifier import TextClassifier
-from ft_platform.privacy_attacks.person_scores import scores_of, splits_of
-from ft_platform.publishing.training import checkpoint_for
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.training.dataset import COLUMNS
+from ft_platform.training.privacy_attacks.person_scores import scores_of, splits_of
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for, splits_schema

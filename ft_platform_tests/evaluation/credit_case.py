@@ -17,10 +17,10 @@ from ft_platform.evaluation.fairness_outputs import SWAPPED
 from ft_platform.evaluation.output_mitigation import Scored, mitigated_labels
 from ft_platform.evaluation.term_swaps import TermSwap
 from ft_platform.records.columns import MESSAGES
-from ft_platform.settings.fairness import OutputMitigation, Swap, TrainingMitigation
 from ft_platform.training.mitigation import resampling, reweighing, with_swapped_copies
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.fairness import OutputMitigation, Swap, TrainingMitigation
 from ft_platform_tests.conftest import minimal_attributes
 
 FILE = Path("german_credit_ibm") / "german_credit_data_biased_training.csv"

@@ -8,8 +8,8 @@ import pytest
 from ft_platform.evaluation.abstaining import ALWAYS, abstaining
 from ft_platform.evaluation.calibration import calibration
 from ft_platform.evaluation.outputs import LabelOutputs
-from ft_platform.settings.evaluation import Evaluation
-from ft_platform.settings.guardrails import Guardrails
+from ft_platform.use_case.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.guardrails import Guardrails
 
 
 def selective(*rows: tuple[int, int, float]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from ft_platform.evaluation.agreement import CHOICES, agreement, in_words, krippendorffs_alpha, win_rate
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 SETTINGS = Evaluation(bootstrap_samples=400)
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.evaluation.amplification import amplification
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 SETTINGS = Evaluation(bootstrap_samples=400)
 

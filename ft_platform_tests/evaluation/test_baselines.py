@@ -6,7 +6,7 @@ from ft_platform.evaluation.systems.few_shot import chosen_examples
 from ft_platform.evaluation.systems.majority import majority
 from ft_platform.evaluation.systems.nearest_neighbour import nearest_neighbour
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 WORDS = {
     "card": ["swipe", "pin", "plastic"],

@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from ft_platform.evaluation.calibration import BINS, calibration, wilson
 from ft_platform.evaluation.outputs import LabelOutputs
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 SETTINGS = Evaluation(bootstrap_samples=300)
 

@@ -8,7 +8,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import STANDS
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.evaluation.releases import released
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.lake.store import Lake
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.publishing.regression import publish_regression_report
-from ft_platform.publishing.training import checkpoint_for
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.reporting.publishing.regression import publish_regression_report
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.releases import released

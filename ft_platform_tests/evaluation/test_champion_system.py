@@ -13,8 +13,8 @@ from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.records.schemas import splits_schema
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.evaluation.tiny_case import TinyCase, rows_for, tiny_case
 

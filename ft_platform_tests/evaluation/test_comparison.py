@@ -11,9 +11,9 @@ from ft_platform.evaluation.outputs import LabelOutputs, TextOutputs
 from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import scores
 from ft_platform.reporting.verdict import fine_tune_or_prompt, verdicts
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.evaluation import Evaluation
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 SETTINGS = Evaluation(bootstrap_samples=500)
 tests.__test__ = False  # type: ignore[attr-defined]  # no test, though its name begins so

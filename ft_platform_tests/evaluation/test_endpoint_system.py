@@ -16,9 +16,9 @@ from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.systems.endpoint import UNREADABLE, Asked, described, label_in
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.settings.evaluation import Evaluation, PromptedEndpoint
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.evaluation import Evaluation, PromptedEndpoint
 from ft_platform_tests.chat_server import ChatServer, chat_server, send
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, installed
 from ft_platform_tests.tiny_models import tiny_tokenizer
@@ -165,9 +165,9 @@ def test_labels_are_read_counted_and_paid_for(
 def test_free_answers_have_no_losses_and_all_systems_are_compared_by_what_they_share(
     server: ChatServer, tmp_path: Path
 ) -> None:
-    from ft_platform.publishing.fairness import publish_fairness
-    from ft_platform.publishing.training import checkpoint_for
     from ft_platform.reporting.model_card import publish_model_card
+    from ft_platform.reporting.publishing.fairness import publish_fairness
+    from ft_platform.reporting.publishing.training import checkpoint_for
     from ft_platform.reporting.score_table import score_table_markdown
 
     environment, lake, use_case, splits = installed(tmp_path, "generation", endpoints=[settings(server)])

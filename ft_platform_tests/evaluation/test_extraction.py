@@ -20,8 +20,8 @@ from ft_platform.evaluation.predictions import outputs_in, rows_of
 from ft_platform.evaluation.records import side_of
 from ft_platform.lake.opening import open_lake
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.records.schemas import splits_schema
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Task, UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
@@ -223,8 +223,8 @@ def test_settings_that_cannot_be_meant_are_refused(task: dict) -> None:
 
 
 def test_an_extraction_runs_from_splits_to_the_report(tmp_path: Path) -> None:
-    from ft_platform.publishing.training import checkpoint_for
-    from ft_platform.settings.environment import Environment
+    from ft_platform.reporting.publishing.training import checkpoint_for
+    from ft_platform.use_case.settings.environment import Environment
 
     attributes = attributes_for(save_tiny_model(tmp_path / "model"), "generation")
     attributes["task"] = TASK.model_dump(mode="json")

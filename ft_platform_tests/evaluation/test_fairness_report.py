@@ -17,8 +17,8 @@ from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.records import side_of
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.reporting.fairness_sections import mitigation_section
+from ft_platform.reporting.publishing.fairness import publish_fairness
 from ft_platform_tests.evaluation.fair_case import FairCase, fair_case
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE
 

@@ -7,12 +7,12 @@ from ft_platform.evaluation.records import Side, evaluation_records, side_of
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS, few_shot_prompts
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.records.schemas import splits_schema
-from ft_platform.settings.attacks import Attacks
-from ft_platform.settings.evaluation import Evaluation
-from ft_platform.settings.fixed_draws import FixedDraws
-from ft_platform.settings.regression import Regression
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.attacks import Attacks
+from ft_platform.use_case.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.fixed_draws import FixedDraws
+from ft_platform.use_case.settings.regression import Regression
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
 from ft_platform_tests.tiny_models import tiny_tokenizer
 

@@ -18,9 +18,9 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.monitoring.traffic.captured import record_id
 from ft_platform.monitoring.traffic.fresh import fresh_requests, right_of
 from ft_platform.monitoring.traffic.tables import ALL, TrafficTables
-from ft_platform.publishing.evaluation import publish_evaluation_report
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.release.schema import EvaluationEvidence
+from ft_platform.reporting.publishing.evaluation import publish_evaluation_report
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.evaluation.test_champion_system import former

@@ -19,10 +19,10 @@ from ft_platform.evaluation.systems.generation import generate
 from ft_platform.lake.gate import problems_with
 from ft_platform.models.base_model import load, resolve
 from ft_platform.models.rendering.renderer import Renderer, labels_of
-from ft_platform.settings.fairness import OutputMitigation, Swap
 from ft_platform.stages import check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.fairness import OutputMitigation, Swap
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, TinyCase, attributes_for, tiny_case
 
 WRITES = {"swipe": "Card!", "house": "The answer is: loan", "wire": "hard to say"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ft_platform.evaluation.systems.generation import answer_losses, answer_readings, continuations, generate
-from ft_platform.settings.base_model import BaseModelSettings
+from ft_platform.use_case.settings.base_model import BaseModelSettings
 from ft_platform_tests.tiny_models import save_tiny_model, tiny_model, tiny_tokenizer
 
 END = 258

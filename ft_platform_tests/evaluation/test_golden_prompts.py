@@ -12,15 +12,15 @@ from ft_platform.errors import ConfigError
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.golden_prompts import GoldenAnswer, read_golden
 from ft_platform.lake.gate import problems_with
-from ft_platform.publishing.evaluation import publish_evaluation_report
 from ft_platform.release.evidence import Evidence, Item, typed
 from ft_platform.release.rule import apply, rules_of
-from ft_platform.settings.evaluation import Evaluation
-from ft_platform.settings.golden import GoldenPrompt
-from ft_platform.settings.hash import settings_hash
+from ft_platform.reporting.publishing.evaluation import publish_evaluation_report
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.golden import GoldenPrompt
+from ft_platform.use_case.settings.hash import settings_hash
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.evaluation import tiny_case as tiny
 from ft_platform_tests.reporting.page_rules import Page, problems_of

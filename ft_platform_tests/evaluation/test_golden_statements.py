@@ -19,8 +19,8 @@ from ft_platform.evaluation.golden_statements import (
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.releases import releases
 from ft_platform.people.person import named
-from ft_platform.publishing.evaluation import publish_evaluation_report
 from ft_platform.release.decide import decide, newest_evidence
+from ft_platform.reporting.publishing.evaluation import publish_evaluation_report
 from ft_platform.serving.parity import in_words, measured
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.contract import Endpoint

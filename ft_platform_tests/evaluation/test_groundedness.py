@@ -18,10 +18,10 @@ from ft_platform.evaluation.outputs import Outputs, TextOutputs
 from ft_platform.evaluation.predictions import predictions_table, rows_of
 from ft_platform.evaluation.records import questions_of, side_of
 from ft_platform.models.sentence_encoder import encoder_fingerprint
-from ft_platform.publishing.evaluation import publish_base_evaluation
 from ft_platform.reporting.evaluation_report import groundedness_table
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.evaluation import Evaluation
 from ft_platform_tests.evaluation.judged_case import judged_case
 from ft_platform_tests.evaluation.tiny_case import CANARY, attributes_for, installed, tiny_case
 from ft_platform_tests.tiny_models import save_tiny_encoder

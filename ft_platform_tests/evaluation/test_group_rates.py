@@ -10,7 +10,7 @@ import pytest
 
 from ft_platform.evaluation.group_rates import compare_rates, counted, label_figures, label_intervals
 from ft_platform.evaluation.outputs import LabelOutputs
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 LABELS = ["card", "loan", "rare", "wire"]
 SETTINGS = Evaluation(bootstrap_samples=300)

@@ -15,13 +15,13 @@ import pytest
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.metric import metric
 from ft_platform.lake.opening import open_lake
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.reporting.verdict import compared, fine_tune_or_prompt
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
 from ft_platform_tests.release.evidence_case import EvidenceCase, good_figures
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits

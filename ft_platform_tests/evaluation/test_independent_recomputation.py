@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from ft_platform.lake.opening import open_lake
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.publishing.fairness import publish_fairness
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.reporting.publishing.fairness import publish_fairness
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.evaluation import recompute, recompute_fairness, recompute_text_fairness
 from ft_platform_tests.evaluation.evaluated import MEASURED, Evaluated, not_from_predictions
 from ft_platform_tests.evaluation.recompute import Expected, moves_not_found, problems, text_metrics

@@ -5,7 +5,7 @@ from ft_platform.evaluation.comparison import paired_difference
 from ft_platform.evaluation.intervals import figure, percentiles, resampled_sums
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import LabelOutputs
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 SETTINGS = Evaluation(bootstrap_samples=300)
 LABELS = ["a", "b", "c"]

@@ -13,7 +13,7 @@ from ft_platform.evaluation.metric import all_metrics, metric, metrics_of
 from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.evaluation.metrics.rouge_l import rouge_l
 from ft_platform.evaluation.outputs import LabelOutputs, TextOutputs
-from ft_platform.settings.answer_style import Style
+from ft_platform.use_case.settings.answer_style import Style
 
 LABELS = ["card", "loan", "mortgage", "never in test", "transfer"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.evaluation.output_mitigation import OTHERS, Scored, groups_with_thresholds, mitigated_labels, target_of
-from ft_platform.settings.fairness import OutputMitigation
+from ft_platform.use_case.settings.fairness import OutputMitigation
 
 
 def applicants(labels: list[str], seed: int, rows: int = 600, width: int = 0) -> Scored:

@@ -17,7 +17,7 @@ from ft_platform.lake.gate import problems_with
 from ft_platform.models.base_model import load, resolve
 from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.process import progress
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform_tests.evaluation.tiny_case import CANARY, TinyCase, rows_for, tiny_case
 
 SYSTEMS = {

@@ -16,11 +16,11 @@ from ft_platform.evaluation.regression import SuiteResult, compare, general_text
 from ft_platform.evaluation.suites import TEXT, ChoiceItem, InstructionItem, choice_items, instruction_items, passages
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.store import Lake
-from ft_platform.publishing import regression
-from ft_platform.publishing.regression import publish_regression_report, suites_of
-from ft_platform.settings.regression import Regression
+from ft_platform.reporting.publishing import regression
+from ft_platform.reporting.publishing.regression import publish_regression_report, suites_of
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.regression import Regression
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.evaluation.tiny_case import TinyCase, tiny_case
 
@@ -273,7 +273,7 @@ def test_a_model_that_forgot_is_told_from_one_that_did_not(
                 parameter.mul_(3.0)
         return model
 
-    monkeypatch.setattr("ft_platform.publishing.regression.with_adapter", spoilt)
+    monkeypatch.setattr("ft_platform.reporting.publishing.regression.with_adapter", spoilt)
     bad = figures(
         case.lake, publish_regression_report(case.lake, case.environment, other(case, **settings), case.checkpoint)
     )
@@ -322,7 +322,7 @@ def test_the_champion_stands_beside_unless_it_has_another_base_model(
     for one in found["suites"].values():
         assert one["champion"] == one["tuned"] and one["difference_to_champion"]["value"] == 0
         assert one["non_inferior_to_champion"] is True
-    from ft_platform.publishing import regression as publish_regression
+    from ft_platform.reporting.publishing import regression as publish_regression
 
     real = publish_regression._training
     monkeypatch.setattr(
@@ -336,7 +336,7 @@ def test_the_champion_stands_beside_unless_it_has_another_base_model(
 
 
 def test_a_checkpoint_of_another_base_model_is_refused(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.publishing.regression._training", lambda *_: OTHER)
+    monkeypatch.setattr("ft_platform.reporting.publishing.regression._training", lambda *_: OTHER)
     with pytest.raises(VersionRefused, match="trained on base model ffffffffffff"):
         publish_regression_report(case.lake, case.environment, other(case, rows=9), case.checkpoint)
 

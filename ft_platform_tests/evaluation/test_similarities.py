@@ -11,8 +11,8 @@ from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import TextOutputs
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.similarities import matched_f1, similarities
-from ft_platform.publishing.evaluation import publish_base_evaluation
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.evaluation.tiny_case import installed
 from ft_platform_tests.tiny_models import save_tiny_model, tiny_model, tiny_tokenizer
 

@@ -11,9 +11,9 @@ from ft_platform.evaluation.regression import compare, general_text, instruction
 from ft_platform.evaluation.suites import TEXT, choice_items, instruction_items, passages
 from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.settings.base_model import BaseModelSettings
-from ft_platform.settings.regression import Regression
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.base_model import BaseModelSettings
+from ft_platform.use_case.settings.regression import Regression
 from ft_platform_tests.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]

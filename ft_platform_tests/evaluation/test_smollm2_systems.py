@@ -12,8 +12,8 @@ from ft_platform.evaluation.systems.generation import answer_losses, generate
 from ft_platform.evaluation.systems.label_scoring import label_scores
 from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.base_model import BaseModelSettings
 from ft_platform_tests.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.integration, pytest.mark.model]

@@ -15,17 +15,17 @@ from ft_platform.evaluation.metrics.style import rules_kept, sentences, used
 from ft_platform.evaluation.outputs import TextOutputs
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.style_figures import style_figures
-from ft_platform.publishing.review_sheets import export_sheets
 from ft_platform.release.evidence import Evidence, Item, typed
 from ft_platform.release.policy import undercuts
 from ft_platform.release.rule import rules_of
-from ft_platform.settings.answer_style import Style
-from ft_platform.settings.evaluation import Evaluation
-from ft_platform.settings.judge import Judge
-from ft_platform.settings.policy import Policy
+from ft_platform.reporting.publishing.review_sheets import export_sheets
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Task, UseCase
+from ft_platform.use_case.settings.answer_style import Style
+from ft_platform.use_case.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.judge import Judge
+from ft_platform.use_case.settings.policy import Policy
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.evaluation import tiny_case as tiny
 from ft_platform_tests.reporting.page_rules import Page, problems_of

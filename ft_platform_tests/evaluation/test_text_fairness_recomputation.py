@@ -18,11 +18,11 @@ from ft_platform.evaluation.records import Side, side_of
 from ft_platform.evaluation.text_lexicon import INSULTS, NEGATIONS, NEGATIVE, POSITIVE
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.records.schemas import splits_schema
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.fairness import publish_fairness
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.evaluation.judged_case import publish
 from ft_platform_tests.evaluation.recompute import Expected, moves_not_found, problems
 from ft_platform_tests.evaluation.recompute_text_fairness import Spoken, Words, text_fairness_figures

@@ -6,7 +6,7 @@ import pytest
 
 from ft_platform.evaluation.text_lexicon import INSULTS, NEGATIVE, POSITIVE, is_toxic, sentiment
 from ft_platform.evaluation.text_traits import text_traits
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 
 @pytest.mark.parametrize(

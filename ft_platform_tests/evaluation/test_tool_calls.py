@@ -8,8 +8,8 @@ from ft_platform.evaluation.metrics.tool_calls import LEAST_RECORDS, calls_in
 from ft_platform.evaluation.outputs import TextOutputs
 from ft_platform.evaluation.scores import scores
 from ft_platform.reporting.evaluation_report import metric_table
-from ft_platform.settings.evaluation import Evaluation
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 WARM = '{"name": "find", "arguments": {"word": "warm", "n": 2}}'
 COLD = '{"name": "find", "arguments": {"word": "cold"}}'

@@ -15,12 +15,12 @@ from ft_platform.errors import MissingExtra, VersionRefused
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_predictions
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.publishing.fairness import publish_fairness
-from ft_platform.publishing.training import checkpoint_for
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.reporting.publishing.fairness import publish_fairness
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.tracking import runs_of
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.evaluation.tiny_case import CANARY, installed
 
 LOG = logging.getLogger("test")
@@ -200,7 +200,7 @@ def test_an_evaluation_that_fails_is_a_failed_run_in_the_training_run(
         raise VersionRefused("secret text", "")
 
     case = without_report
-    monkeypatch.setattr("ft_platform.publishing.evaluation.require_same_rendering", refuse)
+    monkeypatch.setattr("ft_platform.reporting.publishing.evaluation.require_same_rendering", refuse)
     with pytest.raises(VersionRefused):
         case.evaluated_again(case.environment)
     experiment = case.client.get_experiment_by_name("complaints").experiment_id

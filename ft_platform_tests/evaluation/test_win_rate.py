@@ -14,12 +14,12 @@ from ft_platform.evaluation.predictions import outputs_in
 from ft_platform.evaluation.records import side_of
 from ft_platform.evaluation.win_rate import win_rates
 from ft_platform.lake.opening import open_lake
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.records.schemas import splits_schema
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.evaluation import Evaluation
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 
@@ -64,7 +64,7 @@ def test_training_on_pairs_is_measured_on_the_pairs_of_the_test_split(tmp_path: 
 
     from ft_platform.models.base_model import load, resolve
     from ft_platform.models.rendering.renderer import Renderer
-    from ft_platform.publishing.training import checkpoint_for
+    from ft_platform.reporting.publishing.training import checkpoint_for
 
     attributes = attributes_for(save_tiny_model(tmp_path / "model"), "generation")
     attributes["record"] |= {"rejected": "rejected"}

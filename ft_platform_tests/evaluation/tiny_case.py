@@ -8,13 +8,13 @@ from typing import Any
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.records.schemas import splits_schema
 from ft_platform.reporting.model_card import publish_model_card
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.reporting.publishing.fairness import publish_fairness
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 
@@ -91,7 +91,7 @@ def tiny_case(home: Path, kind: str, **evaluation: Any) -> TinyCase:
     """Trains and evaluates. A few seconds."""
     import logging
 
-    from ft_platform.publishing.training import checkpoint_for
+    from ft_platform.reporting.publishing.training import checkpoint_for
 
     environment, lake, use_case, splits = installed(home, kind, **evaluation)
     base = publish_base_evaluation(lake, environment, use_case, splits)

@@ -17,14 +17,14 @@ import dagster as dg
 import pytest
 
 from ft_platform.compute.backend import Launch
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES, check_settings_hash
+from ft_platform.use_case.environment import create_pseudonym_key
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, records, stand_in_audit, write_csv
 

@@ -11,12 +11,12 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
-from ft_platform.evidence.gather import find_known, gather
-from ft_platform.evidence.pack import Pack, write_pack
-from ft_platform.evidence.verify import problems_of
 from ft_platform.lake.files import sha256_file
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting.documents import DOCUMENTS
+from ft_platform.reporting.evidence.gather import find_known, gather
+from ft_platform.reporting.evidence.pack import Pack, write_pack
+from ft_platform.reporting.evidence.verify import problems_of
 from ft_platform.stages import STAGES
 from ft_platform_tests.evidence.case import NAME, PERSON, Case, publish, small_case
 

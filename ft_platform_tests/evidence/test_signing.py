@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ft_platform import cli
 from ft_platform.errors import ConfigError
-from ft_platform.evidence.gather import gather
-from ft_platform.evidence.layout import ENVELOPE, SIGNATURE, STATEMENT
-from ft_platform.evidence.pack import write_pack
-from ft_platform.evidence.signing import PASSWORD, PAYLOAD_TYPE, PublicKey, Signer, pre_authentication
-from ft_platform.evidence.verify import problems_of
+from ft_platform.reporting.evidence.gather import gather
+from ft_platform.reporting.evidence.layout import ENVELOPE, SIGNATURE, STATEMENT
+from ft_platform.reporting.evidence.pack import write_pack
+from ft_platform.reporting.evidence.signing import PASSWORD, PAYLOAD_TYPE, PublicKey, Signer, pre_authentication
+from ft_platform.reporting.evidence.verify import problems_of
 from ft_platform_tests.evidence.case import small_case
 from ft_platform_tests.evidence.test_verify import nothing, resealed
 

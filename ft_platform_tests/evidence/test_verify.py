@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ft_platform.evidence.gather import gather
-from ft_platform.evidence.layout import sums
-from ft_platform.evidence.pack import write_pack
-from ft_platform.evidence.verify import problems_of
 from ft_platform.lake.files import folder_hashes, sha256_file
+from ft_platform.reporting.evidence.gather import gather
+from ft_platform.reporting.evidence.layout import sums
+from ft_platform.reporting.evidence.pack import write_pack
+from ft_platform.reporting.evidence.verify import problems_of
 from ft_platform_tests.evidence.case import small_case
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from ft_platform.evidence.gather import gather
-from ft_platform.evidence.pack import Pack, write_pack
-from ft_platform.evidence.verify import problems_of
 from ft_platform.lake.versions import Version
 from ft_platform.people.statements import Stated, state, statements, take_back
 from ft_platform.release.rule import Ruling
 from ft_platform.release.signatures import SIGNATURE
 from ft_platform.release.waivers import Waiver, grant, revoke
+from ft_platform.reporting.evidence.gather import gather
+from ft_platform.reporting.evidence.pack import Pack, write_pack
+from ft_platform.reporting.evidence.verify import problems_of
 from ft_platform_tests.evidence.case import NAME, Case, publish, small_case
 
 TODAY = date(2026, 3, 1)

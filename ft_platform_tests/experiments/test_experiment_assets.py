@@ -17,10 +17,10 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.orchestration.execution import run_use_case
-from ft_platform.publishing.canaries import publish_canary_audit
-from ft_platform.publishing.curve import publish_curve
-from ft_platform.publishing.search import publish_search
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.canaries import publish_canary_audit
+from ft_platform.reporting.publishing.curve import publish_curve
+from ft_platform.reporting.publishing.search import publish_search
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 from ft_platform_tests.graph import run_here as run_elsewhere

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from ft_platform.errors import DataError
-from ft_platform.experiments import curve
-from ft_platform.experiments.curve import nested_subset
-from ft_platform.experiments.curve_figures import curve_figures
-from ft_platform.experiments.training_once import train_once
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.publishing.curve import publish_curve
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.experiments import LearningCurve
+from ft_platform.reporting.publishing.curve import publish_curve
+from ft_platform.training.experiments import curve
+from ft_platform.training.experiments.curve import nested_subset
+from ft_platform.training.experiments.curve_figures import curve_figures
+from ft_platform.training.experiments.training_once import train_once
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.experiments import LearningCurve
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
 
 pytestmark = pytest.mark.integration

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from ft_platform.experiments.power_law import fit
+from ft_platform.training.experiments.power_law import fit
 
 ROWS = np.array([50, 100, 200, 500, 1000])
 

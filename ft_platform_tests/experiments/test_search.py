@@ -21,21 +21,21 @@ from ft_platform.errors import (
     TrainerRunning,
     TrainingFailed,
 )
-from ft_platform.experiments import search, study
-from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
-from ft_platform.experiments.trainings_left import trainings_left
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.publishing.search import publish_search
-from ft_platform.publishing.training import checkpoint_for
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.experiments import Search
-from ft_platform.settings.training import Training
+from ft_platform.reporting.publishing.search import publish_search
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.stages import STAGES
+from ft_platform.training.experiments import search, study
+from ft_platform.training.experiments.inputs import experiment_inputs, study_id, working_folder
+from ft_platform.training.experiments.trainings_left import trainings_left
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.experiments import Search
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
 pytestmark = pytest.mark.integration
@@ -148,9 +148,9 @@ def test_nothing_follows_from_a_search_by_itself(lake: Lake, environment: Enviro
 KILLED = """
 import logging, os, pickle, signal, sys
 from ft_platform.lake.opening import open_lake
-from ft_platform.experiments import search
-from ft_platform.publishing.search import publish_search
-from ft_platform.experiments.training_once import train_once
+from ft_platform.training.experiments import search
+from ft_platform.reporting.publishing.search import publish_search
+from ft_platform.training.experiments.training_once import train_once
 environment, use_case, splits = pickle.load(sys.stdin.buffer)
 from ft_platform.lake.store import Lake
 calls = []
@@ -368,13 +368,13 @@ def test_an_empty_space_is_the_one_that_the_description_names() -> None:
 def test_every_searchable_field_is_one_of_training() -> None:
     from typing import get_args
 
-    from ft_platform.settings.experiments import SearchedField
+    from ft_platform.use_case.settings.experiments import SearchedField
 
     assert set(get_args(SearchedField)) < set(Training.model_fields)
 
 
 def test_values_that_do_not_go_together_are_a_config_error(model: Path) -> None:
-    from ft_platform.experiments.training_once import with_training
+    from ft_platform.training.experiments.training_once import with_training
 
     with pytest.raises(ConfigError, match="training: "):
         with_training(use_case_for(model), rank=0)

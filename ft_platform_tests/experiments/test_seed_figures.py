@@ -7,8 +7,14 @@ import pytest
 
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import LabelOutputs, TextOutputs
-from ft_platform.experiments.seed_figures import over_seeds, resampled_means, sd_interval, seed_figures, seed_sentences
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.training.experiments.seed_figures import (
+    over_seeds,
+    resampled_means,
+    sd_interval,
+    seed_figures,
+    seed_sentences,
+)
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 LABELS = ["card", "loan", "wire"]
 SETTINGS = Evaluation(bootstrap_samples=4000)

@@ -16,22 +16,22 @@ from ft_platform.assets import seed_variation
 from ft_platform.errors import BudgetExceeded, ConfigError, TrainingFailed, VersionRefused
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.predictions import rows_of
-from ft_platform.experiments import seeds
-from ft_platform.experiments.admission import admit_program
-from ft_platform.experiments.inputs import seeds_of
-from ft_platform.experiments.seeds import weights_digest
-from ft_platform.experiments.trainings_left import trainings_left
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.publishing.seeds import publish_seed_variation
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.release.evidence import typed
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.reporting.publishing.seeds import publish_seed_variation
+from ft_platform.reporting.publishing.training import checkpoint_for
+from ft_platform.training.experiments import seeds
+from ft_platform.training.experiments.admission import admit_program
+from ft_platform.training.experiments.inputs import seeds_of
+from ft_platform.training.experiments.seeds import weights_digest
+from ft_platform.training.experiments.trainings_left import trainings_left
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, installed
 from ft_platform_tests.reporting.page_rules import problems_of
 
@@ -252,8 +252,8 @@ def test_the_asset_starts_the_program_once_and_shows_what_came_out(
 def test_the_further_trainings_count_in_budgets_and_those_that_are_there_do_not(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ft_platform.settings.budgets import Budgets
     from ft_platform.training import estimates
+    from ft_platform.use_case.settings.budgets import Budgets
 
     figures = {"memory_gib": 0.1, "seconds": 3600.0, "seconds_band": [1.0, 2.0], "device": "cpu"}
     monkeypatch.setattr(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ft_platform.experiments import study as studies
-from ft_platform.settings.experiments import Search
+from ft_platform.training.experiments import study as studies
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.experiments import Search
 from ft_platform_tests.costs.test_ledger import named
 
 pytestmark = pytest.mark.integration

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ft_platform.exporting.export import Order
-from ft_platform.exporting.export import export as export_checkpoint
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.training import checkpoint_for
+from ft_platform.serving.exporting.export import Order
+from ft_platform.serving.exporting.export import export as export_checkpoint
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
 from ft_platform_tests.tiny_models import CHATML, SPECIAL, tiny_model, usable_splits

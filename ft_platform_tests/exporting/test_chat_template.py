@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ft_platform.errors import ExportRefused
-from ft_platform.exporting.chat_template import chat_template, compare, control_texts
 from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.serving.exporting.chat_template import chat_template, compare, control_texts
 from ft_platform.use_case.schema import Task
 from ft_platform_tests.models.rendering.chat_families import FAMILIES, family_tokenizer
 from ft_platform_tests.tiny_models import CHATML, INSTRUCT, tiny_tokenizer

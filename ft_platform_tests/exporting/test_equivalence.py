@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ft_platform.exporting.equivalence import Answers, compared, records_needed
+from ft_platform.serving.exporting.equivalence import Answers, compared, records_needed
 
 EVALUATOR: Any = SimpleNamespace(
     settings=SimpleNamespace(bootstrap_samples=400, seed=0, confidence=0.95), classification=True

@@ -15,16 +15,16 @@ from safetensors.torch import load_file, save_file
 
 from ft_platform import cli
 from ft_platform.errors import BaseModelError, ConfigError, CorruptVersion, ExportRefused
-from ft_platform.exporting import chat_template, export, gguf_file, merged
-from ft_platform.exporting.adapter import LOADER
 from ft_platform.lake.files import sha256_file
+from ft_platform.lake.signing.models import verify_model
+from ft_platform.lake.signing.opening import signing_keys_of
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models import base_model
-from ft_platform.settings.base_model import BaseModelSettings
-from ft_platform.signing.models import verify_model
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.serving.exporting import chat_template, export, gguf_file, merged
+from ft_platform.serving.exporting.adapter import LOADER
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.base_model import BaseModelSettings
 from ft_platform_tests.exporting.exported import Case, trained
 
 pytestmark = pytest.mark.integration
@@ -294,7 +294,7 @@ def test_a_template_without_a_newline_is_refused(labels, monkeypatch, form):
 
 
 def test_another_adapter_in_the_folder_is_refused(labels, monkeypatch):
-    from ft_platform.exporting import adapter
+    from ft_platform.serving.exporting import adapter
 
     real, before = adapter.write_adapter, labels.left()
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import ExportRefused
-from ft_platform.exporting import chat_template, export, keras_files
-from ft_platform.exporting.keras_process import PYTHON as PYTHON_VARIABLE
+from ft_platform.serving.exporting import chat_template, export, keras_files
+from ft_platform.serving.exporting.keras_process import PYTHON as PYTHON_VARIABLE
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.exporting.exported import Case, trained
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ft_platform.errors import ExportRefused, MissingExtra
-from ft_platform.exporting import keras_files, keras_process
-from ft_platform.exporting.keras_support import problem, readable
+from ft_platform.serving.exporting import keras_files, keras_process
+from ft_platform.serving.exporting.keras_support import problem, readable
 
 LLAMA = {
     "model_type": "llama",

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from ft_platform.exporting.matrix import FIRST, FORMS, KINDS, TARGETS, kind_of, kind_trained, problem
-from ft_platform.settings.training import Training
+from ft_platform.serving.exporting.matrix import FIRST, FORMS, KINDS, TARGETS, kind_of, kind_trained, problem
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.conftest import REPOSITORY
 
 LABELS, ANSWERS = (

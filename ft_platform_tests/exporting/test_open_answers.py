@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ft_platform.evaluation.systems.generation import Reading
-from ft_platform.exporting.open_answers import Readings, compared_answers
+from ft_platform.serving.exporting.open_answers import Readings, compared_answers
 
 EVALUATOR: Any = SimpleNamespace(settings=SimpleNamespace(bootstrap_samples=400, seed=0, confidence=0.95))
 TOKENS = 20

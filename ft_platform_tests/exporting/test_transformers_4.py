@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ft_platform.exporting import chat_template, export
+from ft_platform.serving.exporting import chat_template, export
 from ft_platform_tests.exporting.exported import merging_tokenizer, trained
 from ft_platform_tests.tiny_models import tiny_model
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from ft_platform.errors import ExportRefused
-from ft_platform.exporting.export import Order, export
-from ft_platform.exporting.words import require_same_words
 from ft_platform.lake.store import Lake
 from ft_platform.models.text_classifier import TextClassifier
-from ft_platform.publishing.training import checkpoint_for
+from ft_platform.reporting.publishing.training import checkpoint_for
+from ft_platform.serving.exporting.export import Order, export
+from ft_platform.serving.exporting.words import require_same_words
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for, splits_schema

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.governance.house import House
 
 

@@ -18,10 +18,10 @@ from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.governance.tables import write_ledger
 from ft_platform_tests.graph import write_csv

@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.engines.in_process import InProcess
 from ft_platform.governance.ledger import PinnedLedger, pin_ledger
 from ft_platform.governance.permission import permit
 from ft_platform.lake.stage_table import Work
+from ft_platform.records.engines.in_process import InProcess
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import raw_schema
 from ft_platform.records.stage_results import StageResult

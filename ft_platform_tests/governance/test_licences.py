@@ -6,8 +6,8 @@ import pytest
 
 from ft_platform.errors import ConfigError
 from ft_platform.governance.licences import licence_problems, require_accepted_licences
-from ft_platform.settings.licences import canonical_licence
-from ft_platform.settings.policy import ACCEPTED_LICENCES, Policy
+from ft_platform.use_case.settings.licences import canonical_licence
+from ft_platform.use_case.settings.policy import ACCEPTED_LICENCES, Policy
 from ft_platform_tests.governance.tables import case_with
 
 

@@ -315,7 +315,7 @@ def test_marks_that_came_while_older_ones_were_cleared_stay_where_no_lock_holds(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.lake.manifests import Manifests
 from ft_platform.governance.taint import sweep
 from ft_platform_tests.governance.house import House

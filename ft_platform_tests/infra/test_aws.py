@@ -25,7 +25,7 @@ from ft_platform.people.bucket_rights import (
     rights,
     role_policy,
 )
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.infra.aws_policies import Json, Request, allowed, read, resolved
 from ft_platform_tests.infra.test_bucket_rights import DECLARED, EVERYTHING, HERE, KEYS, MISTAKEN, PLACES, THERE

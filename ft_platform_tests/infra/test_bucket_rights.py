@@ -25,8 +25,8 @@ from ft_platform.people.audit_log.opening import audit_log_of, note
 from ft_platform.people.bucket_rights import Bucket, bucket_policy, rights, role_policy, template
 from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.vault import KeyRing, Vault, VaultKeys, VaultWriter, new_vault_ring
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.roles import ROLES
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.roles import ROLES
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.infra.s3 import WEED, S3Server, s3_server
 

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from ft_platform import __version__
-from ft_platform.environment import load_environment
 from ft_platform.people.bucket_rights import PROGRAMS
+from ft_platform.use_case.environment import load_environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.infra.test_docker import DOCKER, instructions
 from ft_platform_tests.serving.clients import FOLDER

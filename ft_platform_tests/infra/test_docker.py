@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from ft_platform import __version__
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.use_case.environment import load_environment
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "infra" / "docker"

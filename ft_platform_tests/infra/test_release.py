@@ -13,10 +13,10 @@ from types import ModuleType
 import pytest
 
 from ft_platform.errors import CorruptVersion
-from ft_platform.evidence.layout import SIGNATURE, STATEMENT, SUMS
-from ft_platform.evidence.signing import PublicKey, Signer, signature_problems
 from ft_platform.lake.files import sha256_file
-from ft_platform.repository.packages import Package, Resolved
+from ft_platform.onboarding.repository.packages import Package, Resolved
+from ft_platform.reporting.evidence.layout import SIGNATURE, STATEMENT, SUMS
+from ft_platform.reporting.evidence.signing import PublicKey, Signer, signature_problems
 from ft_platform_tests.conftest import REPOSITORY
 
 COMMIT = "c" * 40

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.errors import ConfigError, KeyMissing
-from ft_platform.keys.key_ring import (
+from ft_platform.lake.keys.key_ring import (
     KeyRing,
     UseCaseKeys,
     key_handle,
@@ -16,9 +15,10 @@ from ft_platform.keys.key_ring import (
     read_key_ring,
     require_known_key,
 )
-from ft_platform.keys.providers import KeyPlace
+from ft_platform.lake.keys.providers import KeyPlace
 from ft_platform.privacy.pseudonyms import Pseudonyms, subject_pseudonyms
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import create_pseudonym_key
+from ft_platform.use_case.settings.environment import Environment
 
 ONE, TWO = bytes(range(32)), bytes(range(1, 33))
 

@@ -136,7 +136,7 @@ def attempt(folder: Path, report: Path, fault: Fault) -> NoReturn:
 
 def _train(folder: Path) -> dict[str, Any]:
     from ft_platform.models.adapter import weights_file
-    from ft_platform.publishing.training import checkpoint_for
+    from ft_platform.reporting.publishing.training import checkpoint_for
 
     lake = case.lake_of(folder)
     log = logging.getLogger("ft_platform_tests.kill_test")

@@ -33,8 +33,8 @@ from ft_platform.people.audit_log.verify import verify
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import named
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
-from ft_platform.settings.backup import BackupSettings
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.backup import BackupSettings
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.erasure.conftest import PERSON, bytes_below
 from ft_platform_tests.governance.house import House, rows
@@ -340,8 +340,8 @@ KILLED = textwrap.dedent(
     from ft_platform.lake.backup import repository, restoring, taking
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.log import AuditLog
-    from ft_platform.settings.backup import BackupSettings
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.backup import BackupSettings
+    from ft_platform.use_case.settings.environment import Environment
 
     what, home, folder, last = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     settings = BackupSettings(to=f"{folder}/backups", keys=f"{folder}/keys")

@@ -13,8 +13,8 @@ from ft_platform.lake.backup.taking import take_backup
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
-from ft_platform.settings.backup import BackupSettings
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.backup import BackupSettings
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.sources.test_sql import postgres_port  # noqa: F401
 
 pytestmark = pytest.mark.components(name="postgres")

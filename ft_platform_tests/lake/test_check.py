@@ -17,7 +17,7 @@ from ft_platform.lake.seals import PENDING
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.lake.test_store import SCHEMA, rows
 
 TABLE = "shared/legal/tables/splits"

@@ -21,7 +21,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.audit_log.verify import verify
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.erasure.conftest import PERSON
 from ft_platform_tests.governance.house import House, rows
@@ -169,7 +169,7 @@ COPIES = textwrap.dedent(
     from ft_platform.lake.backup import copying
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.log import AuditLog
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
 
     home, place, last, where = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
     environment = Environment(home=home)

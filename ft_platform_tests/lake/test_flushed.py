@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from ft_platform.environment import create_pseudonym_key
 from ft_platform.lake.backup.restoring import restore
 from ft_platform.lake.backup.taking import take_backup
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
 from ft_platform.serving.live import Live, write_live
-from ft_platform.settings.backup import BackupSettings
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import create_pseudonym_key
+from ft_platform.use_case.settings.backup import BackupSettings
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.governance.house import House, rows
 
 Event = tuple[str, str, str, int]

@@ -10,7 +10,7 @@ import pytest
 
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 pytestmark = pytest.mark.integration
 
@@ -19,7 +19,7 @@ PROGRAM = textwrap.dedent("""
     from pathlib import Path
 
     from ft_platform.lake.opening import open_lake
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
 
     root, point = sys.argv[1:]
 

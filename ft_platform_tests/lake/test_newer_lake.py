@@ -14,7 +14,7 @@ from ft_platform.lake.inspection import adopt, inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.lake.test_check import lake  # noqa: F401
 from ft_platform_tests.lake.test_store import SCHEMA, rows
 

@@ -17,15 +17,15 @@ from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.old_versions import OldVersions, erase_old_versions, remove_versions_of
 from ft_platform.errors import CorruptVersion, LakeUnreachable, NotWritable, TrainerRunning
 from ft_platform.lake import files
+from ft_platform.lake import lease as leases
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.launches import LaunchFolder
+from ft_platform.lake.lease import lease
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import TrainingStates, remove_states, unfinished_trainings
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.programs import lake_messages
 from ft_platform.programs.lake_messages import LakeChannel
-from ft_platform.training import lease as leases
-from ft_platform.training.lease import lease
 from ft_platform_tests.compute.contract.scenarios import shows
 from ft_platform_tests.lake.object_store.proxy import Faults, Proxy, proxy
 from ft_platform_tests.lake.object_store.stores import BUCKET, STORES, Store

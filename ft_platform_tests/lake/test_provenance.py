@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ft_platform.cleaning.validation.quarantine import QUARANTINED
 from ft_platform.errors import DataError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.provenance import trace_checkpoint, trace_record
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.records.columns import COUNTS, MESSAGES, REMOVED
-from ft_platform.settings.environment import Environment
-from ft_platform.validation.quarantine import QUARANTINED
+from ft_platform.use_case.settings.environment import Environment
 
 SECRET_TEXT = "my name is Ada Lovelace"
 RAW = pa.schema(

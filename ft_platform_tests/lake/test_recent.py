@@ -14,7 +14,7 @@ from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.verified import state_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.reporting.test_home import publish
 
 STAGE = "fairness_report"

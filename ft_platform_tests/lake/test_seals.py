@@ -18,10 +18,10 @@ from ft_platform.errors import CorruptVersion, KeyMissing, VersionRefused
 from ft_platform.lake.inspection import adopt, inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.seals import PENDING, NotSigned, Seals
+from ft_platform.lake.signing.opening import signing_keys_of
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.environment import Environment
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.lake.test_store import SCHEMA, rows
 
 
@@ -300,7 +300,7 @@ PROGRAM = textwrap.dedent("""
     from pathlib import Path
 
     from ft_platform.lake.opening import open_lake
-    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.settings.environment import Environment
     from ft_platform.lake.versions import TableVersion
 
     home, point = Path(sys.argv[1]), int(sys.argv[2])
@@ -385,7 +385,7 @@ from pathlib import Path
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.attacks.closed_disk import close
 
 home = Path(sys.argv[1])

@@ -15,7 +15,7 @@ from ft_platform.errors import CorruptVersion, DiskFull, VersionRefused
 from ft_platform.lake.content_hash import ContentHash
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import aws_server
 
 SCHEMA = pa.schema([("record_id", pa.string()), ("text", pa.string()), ("source_uri", pa.string())])

@@ -17,6 +17,7 @@ import pytest
 
 from ft_platform.errors import StatesInUse, TransientError
 from ft_platform.lake import files
+from ft_platform.lake.signing.keys import SigningKeys
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import (
     ATTEMPTS,
@@ -27,7 +28,6 @@ from ft_platform.lake.training_states import (
     remove_states,
     unfinished_trainings,
 )
-from ft_platform.signing.keys import SigningKeys
 
 
 @pytest.fixture

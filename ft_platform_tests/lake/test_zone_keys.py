@@ -17,10 +17,10 @@ from ft_platform.cli import main
 from ft_platform.compute.backends import ray
 from ft_platform.costs.ledger import SCHEMA as COSTS
 from ft_platform.costs.ledger import Ledger
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, NotWritable
 from ft_platform.lake import files
 from ft_platform.lake.backup.copying import copy_lake
+from ft_platform.lake.lease import lease
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.places import Places
 from ft_platform.lake.private_folders import problems_of
@@ -33,11 +33,11 @@ from ft_platform.people.audit_log.opening import note
 from ft_platform.people.bucket_rights import NAMED_KEY, Bucket, bucket_policy, template
 from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.vault import VaultKeys, VaultWriter, new_vault_ring
-from ft_platform.process.program_variables import program_variables, variables_elsewhere
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.lake_keys import VARIABLE, ZONES, told
-from ft_platform.training.lease import lease
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.program_variables import program_variables, variables_elsewhere
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.lake_keys import VARIABLE, ZONES, told
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.costs.test_ledger import named
 from ft_platform_tests.infra.s3 import ADMIN, WEED, S3Server, s3_server

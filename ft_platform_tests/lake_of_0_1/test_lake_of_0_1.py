@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ft_platform import cli
-from ft_platform.environment import load_environment
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.environment import STORAGE_VARIABLES
 from ft_platform.stages import STAGES
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import STORAGE_VARIABLES
 
 TABLES = [name for name, stage in STAGES.items() if stage.kind == "table" and name != "quarantined_records"]
 CHECKPOINT = "ckpt-061db91601df"

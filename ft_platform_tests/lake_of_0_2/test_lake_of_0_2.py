@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.environment import load_environment
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.environment import STORAGE_VARIABLES
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import STORAGE_VARIABLES
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.lake_of_0_1.test_lake_of_0_1 import TABLES, ft
 

@@ -20,10 +20,10 @@ from ft_platform.lake.files import sha256_file
 from ft_platform.models import model_sources
 from ft_platform.models.base_model import load, resolve, weights_dtype, weights_sha256
 from ft_platform.models.cached_folder import cached_folder
-from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.base_model import BaseModelSettings
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits

@@ -11,13 +11,13 @@ from ft_platform.models import base_model
 from ft_platform.models.kernels.packed_attention import Segment
 from ft_platform.models.kernels.packed_forward import packed_forward, packing_problem, padded_forward
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.settings.base_model import BaseModelSettings
-from ft_platform.settings.training import Training
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.loop import train
 from ft_platform.training.lora import add_adapter
 from ft_platform.training.objectives import AnswerLoss
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.base_model import BaseModelSettings
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiny_models import split_rows
 

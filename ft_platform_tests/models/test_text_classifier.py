@@ -18,8 +18,8 @@ from ft_platform.models.guards.own_files import TERM_WEIGHTS, TERMS
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.models.text_classifier import TextClassifier
 from ft_platform.models.tokenizer import load_tokenizer
-from ft_platform.settings.base_model import WORDS_ONLY
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.base_model import WORDS_ONLY
 
 WORDS = {
     "card": "card swipe swipe fee 12 karte überzogen カード",

@@ -17,9 +17,9 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
 from ft_platform.records.schemas import splits_schema
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tiny_models import usable_splits
 

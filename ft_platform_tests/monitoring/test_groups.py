@@ -15,8 +15,8 @@ from ft_platform.evaluation.slices import OTHERS
 from ft_platform.monitoring.alarms import DAYS
 from ft_platform.monitoring.day_reports import DayReport, day_reports
 from ft_platform.monitoring.groups import NO_FEATURES, NOBODY_SAYS, as_known, unfair
-from ft_platform.publishing.monitoring import publish_monitoring
 from ft_platform.reporting.monitoring_groups import groups_in_words
+from ft_platform.reporting.publishing.monitoring import publish_monitoring
 from ft_platform_tests.monitoring.made_up import SHARES, MadeUp, day, made_up
 from ft_platform_tests.planted import places_of, readable
 

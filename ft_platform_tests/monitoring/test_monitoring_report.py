@@ -15,9 +15,9 @@ from ft_platform.monitoring.acknowledging import acknowledge, acknowledged_on
 from ft_platform.monitoring.day_reports import DayReport, day_reports
 from ft_platform.monitoring.traffic.days import summary
 from ft_platform.people.audit_log.log import AuditLog
-from ft_platform.publishing.monitoring import publish_monitoring
 from ft_platform.reporting.monitoring_report import alarm_in_words
-from ft_platform.settings.monitoring import Watch
+from ft_platform.reporting.publishing.monitoring import publish_monitoring
+from ft_platform.use_case.settings.monitoring import Watch
 from ft_platform_tests.monitoring.made_up import SHARES, WORDS, MadeUp, day, made_up
 from ft_platform_tests.planted import places_of, readable
 from ft_platform_tests.tiny_models import save_tiny_encoder

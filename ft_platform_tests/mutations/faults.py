@@ -45,7 +45,7 @@ FAULTS = [
     ),
     Fault(
         "beats_itself",
-        "settings/gate.py",
+        "use_case/settings/gate.py",
         "if name not in (*self.may_lose_to, method)]",
         "if name not in self.may_lose_to]",
         "a TF-IDF classifier can never be released, as it must be better than itself",
@@ -204,7 +204,7 @@ FAULTS = [
     ),
     Fault(
         "any_source_allowed",
-        "settings/allowed_sources.py",
+        "use_case/settings/allowed_sources.py",
         'return fnmatchcase(target, wanted.lower().rstrip("/"))',
         "return bool(wanted)",
         "a use case reads from hosts that the installation did not list",
@@ -212,7 +212,7 @@ FAULTS = [
     ),
     Fault(
         "dropout_of_everything",
-        "settings/training.py",
+        "use_case/settings/training.py",
         'le=0.9,\n        description=(\n            "Dropout in [0, 0.9]',
         'le=1.0,\n        description=(\n            "Dropout in [0, 0.9]',
         "a setting out of its bounds loads",
@@ -244,7 +244,7 @@ FAULTS = [
     ),
     Fault(
         "near_duplicates_missed",
-        "near_duplicates/leaders.py",
+        "records/near_duplicates/leaders.py",
         ">= self._threshold - EPSILON",
         "> self._threshold + 0.1",
         "near duplicates in overfull buckets are kept",
@@ -252,7 +252,7 @@ FAULTS = [
     ),
     Fault(
         "quarantine_leaks",
-        "validation/quarantine.py",
+        "cleaning/validation/quarantine.py",
         "yield batch.filter(pa.array(~here)) if len(refused) else batch,",
         "yield batch,",
         "records that were put aside also go on",
@@ -282,7 +282,7 @@ FAULTS = [
     ),
     Fault(
         "stolen_key_signs",
-        "signing/models.py",
+        "lake/signing/models.py",
         "if key.stolen_since:",
         "if key.stolen_since is None and not key.root:",
         "what a stolen key signed verifies",
@@ -310,7 +310,7 @@ FAULTS = [
     ),
     Fault(
         "two_trainers",
-        "training/lease.py",
+        "lake/lease.py",
         "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)",
         "two processes train one checkpoint at once",
@@ -325,21 +325,21 @@ FAULTS = [
     ),
     Fault(
         "loss_below_zero",
-        "experiments/power_law.py",
+        "training/experiments/power_law.py",
         "level = np.where(below, 0.0, level)",
         "level = np.where(below, level, level)",
         "a learning curve promises a loss below zero",
     ),
     Fault(
         "membership_weakest",
-        "privacy_attacks/verdict.py",
+        "training/privacy_attacks/verdict.py",
         'worst = max((measured[name]["at_1_percent"] for name in ATTACKS)',
         'worst = min((measured[name]["at_1_percent"] for name in ATTACKS)',
         "a checkpoint is judged by the weakest attack",
     ),
     Fault(
         "savings_overstated",
-        "business/returns.py",
+        "monitoring/business/returns.py",
         'values["minutes_with"] + (1 - values["adoption"]) * values["minutes_before"]',
         'values["minutes_with"]',
         "cases that the model does not answer cost nothing",
@@ -347,14 +347,14 @@ FAULTS = [
     ),
     Fault(
         "drift_by_chance",
-        "profiling/drift.py",
+        "records/profiling/drift.py",
         "if value < by_chance:",
         "if value < 0:",
         "few rows look like a large shift",
     ),
     Fault(
         "trains_on_every_rerun",
-        "orchestration/automation.py",
+        "assets/automation.py",
         "AC.any_deps_match(AC.data_version_changed())",
         "AC.any_deps_updated()",
         "identical data starts a training",
@@ -450,7 +450,7 @@ FAULTS = [
     ),
     Fault(
         "altered_evidence_verifies",
-        "evidence/verify.py",
+        "reporting/evidence/verify.py",
         "elif sha256_file(path) != expected:",
         "elif not expected:",
         "a file of an evidence pack can be exchanged",
@@ -488,7 +488,7 @@ FAULTS = [
     ),
     Fault(
         "batches_out_of_order",
-        "engines/processes.py",
+        "records/engines/processes.py",
         "while under_way:\n                yield _result(under_way.popleft())",
         "while under_way:\n                yield _result(under_way.pop())",
         "rows of a stage change their order with the number of workers",

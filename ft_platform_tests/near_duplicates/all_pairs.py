@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.near_duplicates import Texts, link_near_duplicates
-from ft_platform.near_duplicates.links import Clusters
+from ft_platform.records.near_duplicates import Texts, link_near_duplicates
+from ft_platform.records.near_duplicates.links import Clusters
 
 
 def in_batches(texts: Sequence[str], size: int = 8192) -> Texts:

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ft_platform.near_duplicates import copies
 from ft_platform.records.key_hashes import KeyHashes, collected
+from ft_platform.records.near_duplicates import copies
 
 KEYS = [random.Random(5).choice("abcdefghij") * random.Random(row).randrange(1, 40) for row in range(500)]
 

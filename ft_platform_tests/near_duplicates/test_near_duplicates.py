@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ft_platform import near_duplicates
-from ft_platform.near_duplicates import candidates, clusters, files, normalized_text, shingle_sets
-from ft_platform.near_duplicates import shingles as shingles_module
+from ft_platform.records import near_duplicates
+from ft_platform.records.near_duplicates import candidates, clusters, files, normalized_text, shingle_sets
+from ft_platform.records.near_duplicates import shingles as shingles_module
 from ft_platform_tests.near_duplicates.all_pairs import find_near_duplicates, jaccard
 
 WORDS = [f"word{i}" for i in range(400)]

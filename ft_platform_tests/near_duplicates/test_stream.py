@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from ft_platform.near_duplicates import find_near_duplicates_stream, rank_of
+from ft_platform.records.near_duplicates import find_near_duplicates_stream, rank_of
 from ft_platform_tests.near_duplicates.all_pairs import in_batches, jaccard
 
 WORDS = [f"word{i}" for i in range(3000)]

@@ -21,11 +21,11 @@ from ft_platform.orchestration import retraining_watch
 from ft_platform.orchestration.alert_watch import alert_watch
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.sensors import MOST_FAILURES, source_sensor
-from ft_platform.settings.alerting import Alerting
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.quotas import Quotas
 from ft_platform.sources import discovery
+from ft_platform.use_case.settings.alerting import Alerting
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.quotas import Quotas
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver

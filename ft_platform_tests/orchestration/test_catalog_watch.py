@@ -9,9 +9,9 @@ import pytest
 from ft_platform.errors import TransientError
 from ft_platform.orchestration import catalog_watch as watched
 from ft_platform.orchestration.catalog_watch import WHOLE, catalog_watch
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.unity_catalog import UnityCatalog
 from ft_platform.tracking.unity_tables import Shown
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.unity_catalog import UnityCatalog
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 

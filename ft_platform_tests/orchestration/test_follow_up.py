@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from ft_platform.assets.order import Order
 from ft_platform.orchestration import follow_up as module
-from ft_platform.orchestration.acting import acting
 from ft_platform.orchestration.follow_up import STAGES_OF, follow_up, main
-from ft_platform.orchestration.order import Order
 from ft_platform.orchestration.runs import RunOutcome
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.acting import acting
 from ft_platform.web.following import Following
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 

@@ -16,9 +16,9 @@ from referencing import Registry, Resource
 
 from ft_platform.orchestration import lineage_watch as watched
 from ft_platform.orchestration.lineage_watch import lineage_watch, step_events
-from ft_platform.settings.alerting import Lineage
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.openlineage import StepEvent, to_json
+from ft_platform.use_case.settings.alerting import Lineage
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, records, write_csv
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver

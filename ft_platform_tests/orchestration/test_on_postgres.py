@@ -7,7 +7,7 @@ import pytest
 
 from ft_platform.compute import pool
 from ft_platform.orchestration.execution import run_use_case
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.postgres_server import keep_instance_there
 from ft_platform_tests.sources.test_sql import postgres_port  # noqa: F401

@@ -12,7 +12,7 @@ from dagster._core.workspace.load_target import ModuleTarget
 from ft_platform.orchestration.instance import prepare_home
 from ft_platform.orchestration.own_run import own_use_case, use_case_of
 from ft_platform.orchestration.run_settings import USE_CASE_TAG
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.test_run_launcher import status, wait_until
 

@@ -7,8 +7,8 @@ import pytest
 
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.plan import Plan, Planned, plan
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, records, write_csv
 

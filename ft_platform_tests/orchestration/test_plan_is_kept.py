@@ -22,12 +22,12 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.orchestration.plan import Plan, plan
 from ft_platform.release.erasures import requests
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.training import NEWEST
 from ft_platform.stages import STAGES
 from ft_platform.training.continuing import start_of
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case.file import FILE_NAME, load_use_case
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.training import NEWEST
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, records, stand_in_audit, write_csv

@@ -15,10 +15,10 @@ from ft_platform.costs import metering
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.plan import Plan, Planned
 from ft_platform.orchestration.planned_programs import lines, planned_programs, warnings
-from ft_platform.settings.budgets import Budgets
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.experiments import Search
+from ft_platform.use_case.settings.budgets import Budgets
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.experiments import Search
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.costs.test_ledger import named
 

@@ -10,16 +10,16 @@ import pytest
 
 from ft_platform.lake import deployments
 from ft_platform.lake.files import locked
-from ft_platform.retraining import journal
-from ft_platform.settings.environment import Environment
+from ft_platform.monitoring.retraining import journal
+from ft_platform.use_case.settings.environment import Environment
 
 TURNS = 300
 COUNTS = """
 import sys
-from ft_platform.environment import load_environment
+from ft_platform.use_case.environment import load_environment
 from ft_platform.lake import deployments
 from ft_platform.lake.files import locked
-from ft_platform.retraining import journal
+from ft_platform.monitoring.retraining import journal
 environment = load_environment()
 alone = {{
     "portal": lambda: locked(environment.lock("acting", "complaints")),

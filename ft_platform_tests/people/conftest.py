@@ -6,7 +6,7 @@ import pytest
 
 from ft_platform.people.audit_log import log
 from ft_platform.people.audit_log.log import AuditLog
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.people.logs import SEGMENT, opened, released
 
 

@@ -21,12 +21,12 @@ from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import Person, named
 from ft_platform.people.statements import FILE
-from ft_platform.reporting.portal.needs import needs_of
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
+from ft_platform.web.portal_pages.needs import needs_of
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 TODAY = datetime.now(UTC).date()
@@ -78,7 +78,7 @@ def desk(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Desk:
     for name in ("letters", "claims"):
         owners = {"accountable": MARIA, "domain_expert": TOM}
         write_use_case(environment.defs, name, {**minimal_attributes("x.csv"), "owners": owners})
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     return Desk(environment, open_lake(environment))
 
 

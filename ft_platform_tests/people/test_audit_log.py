@@ -13,13 +13,13 @@ import pytest
 from ft_platform.errors import CorruptVersion, KeyMissing, VersionRefused
 from ft_platform.lake import modes
 from ft_platform.lake.private_folders import private_folders
+from ft_platform.lake.signing.opening import signing_keys_of
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log import checkpoint, entry, log, tree
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.verify import verify, verify_copy
 from ft_platform.people.noted import Noted
-from ft_platform.settings.environment import Environment
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.people.logs import ANA, BEN, opened, released
 

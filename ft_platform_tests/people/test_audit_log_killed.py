@@ -13,7 +13,7 @@ import pytest
 
 from ft_platform.people.audit_log import log
 from ft_platform.people.audit_log.verify import verify
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.people.logs import opened, released
 
 WRITER = """
@@ -24,7 +24,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log import log
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import named
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 log.SEGMENT = 8
 audit_log = log.AuditLog(open_lake(Environment(home=Path(sys.argv[1]))))

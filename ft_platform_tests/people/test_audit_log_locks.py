@@ -12,7 +12,7 @@ import pytest
 from ft_platform.errors import TransientError
 from ft_platform.people.audit_log import anchors
 from ft_platform.people.audit_log.locks import _require
-from ft_platform.settings.audit_log import Anchor
+from ft_platform.use_case.settings.audit_log import Anchor
 from ft_platform_tests.lake.object_store import proxy as proxies
 from ft_platform_tests.lake.object_store.stores import AZURE, GCS, Store
 

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from ft_platform.cli import main
 from ft_platform.lake.opening import open_lake
+from ft_platform.lake.signing.opening import signing_keys_of
 from ft_platform.orchestration.audit_log import audit_log_watch
 from ft_platform.people.audit_log import sending
 from ft_platform.people.audit_log.log import AuditLog
@@ -27,9 +28,8 @@ from ft_platform.people.audit_log.sending import send
 from ft_platform.people.audit_log.verify import verify_with_anchors
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import named
-from ft_platform.settings.audit_log import Anchor, AuditLogSettings, OpenTelemetry
-from ft_platform.settings.environment import Environment
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.use_case.settings.audit_log import Anchor, AuditLogSettings, OpenTelemetry
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver, self_signed
 

@@ -16,6 +16,7 @@ from ft_platform.definitions import defs
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import releases
+from ft_platform.lake.signing.opening import signing_keys_of
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.monitoring.traffic.shipping import forget_subject
 from ft_platform.orchestration.audit_log import note_files
@@ -34,8 +35,7 @@ from ft_platform.release.releasing import release, roll_back, withdraw
 from ft_platform.release.signatures import signatures
 from ft_platform.release.signing import sign
 from ft_platform.release.signing import withdraw as take_back
-from ft_platform.settings.environment import Environment
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.privacy.test_vault import RING, sealed
 from ft_platform_tests.release.evidence_case import RENDERER, EvidenceCase, changed, gap, good_figures

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.people.loading import CurrentPermissions, environment_now
 from ft_platform.people.person import named
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.web.roles.rules import UNKNOWN, Judge, Rules
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 

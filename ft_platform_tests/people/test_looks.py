@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
-from ft_platform.keys.key_ring import KeyRing
+from ft_platform.lake.keys.key_ring import KeyRing
 from ft_platform.people.audit_log.verify import verify
 from ft_platform.people.looks.door import Door, LookEnded, SecondPersonNeeded, Wanted, hashes_of
 from ft_platform.people.looks.look import looks_in
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import Person, at_this_machine, named
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.looks import Looks
-from ft_platform.settings.people import People
-from ft_platform.settings.roles import ROLES
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.looks import Looks
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.roles import ROLES
 from ft_platform_tests.people.logs import opened
 from ft_platform_tests.people.test_may import OWNERS, PEOPLE, PERSONS
 from ft_platform_tests.tables import use_case

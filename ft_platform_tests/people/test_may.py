@@ -5,8 +5,8 @@ import pytest
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.may import Permissions, conflict, persons_needed, table
 from ft_platform.people.person import Person, named
-from ft_platform.settings.people import People
-from ft_platform.settings.roles import OWNER_ROLES, ROLES
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.roles import OWNER_ROLES, ROLES
 from ft_platform_tests.tables import use_case
 
 OWNERS = {

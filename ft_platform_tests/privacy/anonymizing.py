@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ft_platform.engines.in_process import InProcess
-from ft_platform.keys.key_ring import KeyHandle, KeyRing, key_handle, read_key_ring
-from ft_platform.keys.providers import KeyPlace
+from ft_platform.lake.keys.key_ring import KeyHandle, KeyRing, key_handle, read_key_ring
+from ft_platform.lake.keys.providers import KeyPlace
 from ft_platform.lake.stage_table import Work
 from ft_platform.privacy.anonymize import OriginalsSink, anonymize
+from ft_platform.records.engines.in_process import InProcess
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema
 from ft_platform.records.stage_results import StageResult

@@ -18,7 +18,7 @@ from ft_platform.privacy.evaluation import GoldText
 from ft_platform.privacy.strata import NOTHING, Strata
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema
-from ft_platform.samples.generator import sample_file, sample_sha256
+from ft_platform.sources.samples.generator import sample_file, sample_sha256
 from ft_platform_tests.tables import table, use_case
 
 CASE = use_case()

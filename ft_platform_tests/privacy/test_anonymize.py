@@ -5,8 +5,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ft_platform.engines import engine_of
-from ft_platform.engines.in_process import InProcess
 from ft_platform.errors import ConfigError, DataError, KeyMissing
 from ft_platform.lake.stage_table import Work
 from ft_platform.privacy import anonymize as stage
@@ -15,6 +13,8 @@ from ft_platform.privacy.ner.built_in import BuiltInNer
 from ft_platform.privacy.spans import Span
 from ft_platform.process.progress import Update, listening
 from ft_platform.records.columns import contents_sha256
+from ft_platform.records.engines import engine_of
+from ft_platform.records.engines.in_process import InProcess
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema
 from ft_platform.use_case.named import NamedUseCase

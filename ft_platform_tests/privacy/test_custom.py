@@ -7,7 +7,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.privacy.custom import CustomRecognizer
 from ft_platform.privacy.entities import chosen_entities
 from ft_platform.privacy.scan import Scanner
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 
 def found(text: str, **custom: object) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 from ft_platform.errors import ConfigError
 from ft_platform.privacy import entities
 from ft_platform.privacy.entities import all_recognizers, check_entities, chosen_entities
-from ft_platform.settings.privacy import Privacy, entity_names
+from ft_platform.use_case.settings.privacy import Privacy, entity_names
 
 EXPECTED = {
     *(

@@ -9,7 +9,7 @@ from ft_platform.errors import DataError
 from ft_platform.privacy.evaluation import GoldText, half_of, read_gold, score, wilson
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 TEXT = "Anna Reed, 415-555-0132, Acme"
 GOLD = GoldText(TEXT, ((0, 9, "PERSON"), (11, 23, "PHONE_NUMBER"), (25, 29, "ORGANIZATION")))

@@ -8,10 +8,10 @@ import pytest
 
 from ft_platform.errors import DataError
 from ft_platform.privacy.findings import RememberedFindings, _what_finds
+from ft_platform.privacy.gold import gold_texts
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
-from ft_platform.samples.gold import gold_texts
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 SECRET = bytes(range(32))
 TEXTS = ["Write to mirela@example.com", "nothing here", "", "call (415) 555-0132", "Write to mirela@example.com"]

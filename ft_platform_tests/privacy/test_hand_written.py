@@ -10,7 +10,7 @@ import pytest
 
 from ft_platform.privacy.evaluation import evaluate, read_gold
 from ft_platform.privacy.scan import Scanner
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 
 @pytest.mark.parametrize("half", ["development", "held_out"])

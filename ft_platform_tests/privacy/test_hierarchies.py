@@ -3,7 +3,7 @@
 import pytest
 
 from ft_platform.privacy.hierarchies import ANY, age_band, coarser, levels, zip_region
-from ft_platform.settings.privacy import QuasiIdentifierKind
+from ft_platform.use_case.settings.privacy import QuasiIdentifierKind
 
 KINDS = list(QuasiIdentifierKind.__args__)
 

@@ -13,7 +13,7 @@ from ft_platform.privacy.normalize import Normalized
 from ft_platform.privacy.recognizers.email import EmailRecognizer
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 WITHOUT_NETWORK = sorted({*all_recognizers()} - {"PERSON", "LOCATION", "UNKNOWN_NAME", "ORGANIZATION"})
 SETTINGS = Privacy(entities=WITHOUT_NETWORK, min_score=0.0)

@@ -13,8 +13,8 @@ from ft_platform.privacy import k_anonymity
 from ft_platform.privacy.k_anonymity import KAnonymousRows, measure, plan, quasi_identifiers
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema
-from ft_platform.settings.privacy import Privacy
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.privacy import Privacy
 from ft_platform_tests.conftest import WITHOUT
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case

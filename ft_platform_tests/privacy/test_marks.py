@@ -8,12 +8,20 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.errors import ConfigError, DataError
+from ft_platform.evaluation.annotation import marks
+from ft_platform.evaluation.annotation.marks import (
+    Mark,
+    figures,
+    in_force,
+    mark_missed,
+    mark_none,
+    mark_shown,
+    standing_marks,
+)
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.person import named
-from ft_platform.privacy import marks
-from ft_platform.privacy.marks import Mark, figures, in_force, mark_missed, mark_none, mark_shown, standing_marks
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.erasure.conftest import PERSON, bytes_below
 from ft_platform_tests.web.annotating import ANA, BO, CY, EVE, MISSED, PAGE, Annotating
 

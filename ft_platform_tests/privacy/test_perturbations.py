@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from ft_platform.privacy.evaluation import GoldText, half_of, read_gold, score
+from ft_platform.privacy.gold import gold_texts
 from ft_platform.privacy.perturbations import PERTURBATIONS, perturbed
 from ft_platform.privacy.scan import Scanner
-from ft_platform.samples.gold import gold_texts
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 GOLD = GoldText('Dear Anna Reed,\ncall 415-555-0132 "now".', ((5, 14, "PERSON"), (21, 33, "PHONE")))
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.lake.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.pseudonyms import KNOWN, Pseudonyms
 from ft_platform.privacy.spans import PSEUDONYM
 

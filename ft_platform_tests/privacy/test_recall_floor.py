@@ -10,10 +10,10 @@ import pytest
 from ft_platform.errors import DataError
 from ft_platform.privacy.annotated import LEAST_TEXTS, Annotated, among_records, record_languages
 from ft_platform.privacy.evaluation import GoldText
+from ft_platform.privacy.gold import gold_texts
 from ft_platform.privacy.recall_floor import recall_on
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import cleaned_schema
-from ft_platform.samples.gold import gold_texts
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case
 

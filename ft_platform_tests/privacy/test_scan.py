@@ -12,7 +12,7 @@ import pytest
 from ft_platform.privacy.entities import all_recognizers
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 
 def scanner(gate: bool = True, **settings: object) -> Scanner:
@@ -151,7 +151,7 @@ def test_a_long_text_without_a_full_stop_is_read_in_pieces() -> None:
 WITHOUT_NER = """
 import json, sys
 from ft_platform.privacy.scan import Scanner
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 found = Scanner(Privacy(ner="none")).find(["Mr. Harold Whitcombe, 12 Main St, a@example.com"])[0]
 print(json.dumps([[(s.start, s.end, s.entity) for s in found], "spacy" in sys.modules]))
 """

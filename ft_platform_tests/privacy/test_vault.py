@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing
-from ft_platform.keys.key_ring import KeyRing
+from ft_platform.lake.keys.key_ring import KeyRing
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.privacy import vault as vault_module
@@ -29,7 +29,7 @@ from ft_platform.privacy.vault import (
     write_public_key,
 )
 from ft_platform.records.schemas import cleaned_schema
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case

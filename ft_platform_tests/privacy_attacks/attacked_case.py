@@ -10,11 +10,11 @@ from unittest import mock
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 

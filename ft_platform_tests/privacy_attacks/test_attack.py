@@ -15,7 +15,7 @@ from ft_platform.cli import main
 from ft_platform.errors import VersionRefused
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.publishing.privacy import publish_privacy_report
+from ft_platform.reporting.publishing.privacy import publish_privacy_report
 from ft_platform_tests.privacy_attacks.attacked_case import (
     ATTACKS,
     CANARY,
@@ -256,8 +256,8 @@ def test_labels_are_attacked_too_and_a_label_head_writes_no_text(tmp_path: Path,
 def test_only_records_that_the_checkpoint_saw_count_as_training_records(untrained: Case) -> None:
     from ft_platform.models.base_model import load, resolve
     from ft_platform.models.rendering.renderer import Renderer, labels_of
-    from ft_platform.privacy_attacks.records import sides, trained_on
     from ft_platform.training.dataset import read_splits
+    from ft_platform.training.privacy_attacks.records import sides, trained_on
 
     environment, lake, use_case, splits = untrained.where
     table = read_splits(lake, splits)

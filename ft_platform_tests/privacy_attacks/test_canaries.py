@@ -10,8 +10,9 @@ import pytest
 
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.privacy_attacks import canaries
-from ft_platform.privacy_attacks.canaries import (
+from ft_platform.reporting.publishing.canaries import publish_canary_audit
+from ft_platform.training.privacy_attacks import canaries
+from ft_platform.training.privacy_attacks.canaries import (
     CHANCE_BITS,
     Canary,
     Planter,
@@ -20,9 +21,8 @@ from ft_platform.privacy_attacks.canaries import (
     exposure,
     mean_bits,
 )
-from ft_platform.publishing.canaries import publish_canary_audit
-from ft_platform.settings.attacks import Canaries
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.attacks import Canaries
 from ft_platform_tests.privacy_attacks.attacked_case import OVERTRAINED, installed
 from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 
@@ -122,7 +122,7 @@ def test_a_secret_with_many_copies_is_given_away_and_none_that_was_never_planted
     seen: list[int] = []
     plain = canaries.code_log_probabilities
     monkeypatch.setattr(
-        "ft_platform.privacy_attacks.canary_audit.code_log_probabilities",
+        "ft_platform.training.privacy_attacks.canary_audit.code_log_probabilities",
         lambda *given: seen.append(1) or plain(*given),
     )
     report = publish_canary_audit(lake, environment, use_case, splits)

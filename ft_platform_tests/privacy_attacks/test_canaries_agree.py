@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from ft_platform.models.adapter import with_adapter
-from ft_platform.privacy_attacks.canaries import (
+from ft_platform.release.figures import held
+from ft_platform.release.schema import Figure
+from ft_platform.reporting.publishing.privacy import publish_privacy_report
+from ft_platform.training.dataset import read_splits
+from ft_platform.training.privacy_attacks.canaries import (
     Canary,
     Planter,
     code_log_probabilities,
@@ -15,12 +19,8 @@ from ft_platform.privacy_attacks.canaries import (
     exposure,
     mean_bits,
 )
-from ft_platform.privacy_attacks.loaded import loaded_base
-from ft_platform.publishing.privacy import publish_privacy_report
-from ft_platform.release.figures import held
-from ft_platform.release.schema import Figure
-from ft_platform.settings.attacks import Canaries
-from ft_platform.training.dataset import read_splits
+from ft_platform.training.privacy_attacks.loaded import loaded_base
+from ft_platform.use_case.settings.attacks import Canaries
 from ft_platform_tests.privacy_attacks.attacked_case import OVERTRAINED, Where, installed, row_of, trained
 
 pytestmark = pytest.mark.integration

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ft_platform.privacy_attacks.curves import area, areas, resamples, roc
-from ft_platform.privacy_attacks.shares import newcombe, wilson
-from ft_platform.settings.attacks import Attacks
+from ft_platform.training.privacy_attacks.curves import area, areas, resamples, roc
+from ft_platform.training.privacy_attacks.shares import newcombe, wilson
+from ft_platform.use_case.settings.attacks import Attacks
 
 
 def drawn(seed: int, shift: float, rows: int = 80, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:

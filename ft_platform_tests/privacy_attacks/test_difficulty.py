@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ft_platform.privacy_attacks.difficulty import FOLDS, difficulties, folds
+from ft_platform.training.privacy_attacks.difficulty import FOLDS, difficulties, folds
 
 WORDS = {"card": "my card was declined at the shop", "loan": "the interest on our loan rose again"}
 

@@ -3,10 +3,10 @@
 import pytest
 
 from ft_platform.models.rendering.renderer import Piece, Renderer
-from ft_platform.privacy_attacks.extraction import Copied, Target, copied, extraction, similarity, targets
-from ft_platform.privacy_attacks.records import Sample
-from ft_platform.settings.attacks import Attacks
+from ft_platform.training.privacy_attacks.extraction import Copied, Target, copied, extraction, similarity, targets
+from ft_platform.training.privacy_attacks.records import Sample
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.attacks import Attacks
 from ft_platform_tests.tiny_models import tiny_tokenizer
 
 SETTINGS = Attacks(prefix_tokens=5, continuation_tokens=8, extraction_rows=20)

@@ -4,8 +4,8 @@ heart."""
 import numpy as np
 import pytest
 
-from ft_platform.privacy_attacks.membership import ATTACKS, SideLosses, log_odds, membership, scores
-from ft_platform.settings.attacks import Attacks
+from ft_platform.training.privacy_attacks.membership import ATTACKS, SideLosses, log_odds, membership, scores
+from ft_platform.use_case.settings.attacks import Attacks
 
 SETTINGS = Attacks(bootstrap_samples=200)
 NONE: dict = {}

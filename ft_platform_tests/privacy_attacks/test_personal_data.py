@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.keys.key_ring import vault_key_place
+from ft_platform.lake.keys.key_ring import vault_key_place
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.privacy.vault import VaultKeys, new_vault_ring
-from ft_platform.privacy_attacks.inputs import attack_inputs
-from ft_platform.privacy_attacks.personal_data import personal_data
-from ft_platform.settings.environment import Environment
+from ft_platform.training.privacy_attacks.inputs import attack_inputs
+from ft_platform.training.privacy_attacks.personal_data import personal_data
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.privacy.test_vault import sealed
 from ft_platform_tests.tiny_models import use_case_for
 

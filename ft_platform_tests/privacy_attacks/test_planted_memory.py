@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from ft_platform.privacy_attacks.difficulty import difficulties
-from ft_platform.privacy_attacks.extraction import not_extracted
-from ft_platform.privacy_attacks.membership import SideLosses, membership
-from ft_platform.privacy_attacks.verdict import PrivacyVerdict, privacy_verdict
-from ft_platform.samples.feedback import sentences
-from ft_platform.settings.attacks import Attacks
+from ft_platform.sources.samples.feedback import sentences
+from ft_platform.training.privacy_attacks.difficulty import difficulties
+from ft_platform.training.privacy_attacks.extraction import not_extracted
+from ft_platform.training.privacy_attacks.membership import SideLosses, membership
+from ft_platform.training.privacy_attacks.verdict import PrivacyVerdict, privacy_verdict
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.attacks import Attacks
 from ft_platform_tests.conftest import minimal_attributes
 
 pytestmark = pytest.mark.integration

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ft_platform.privacy_attacks.slices import LEAST_MEMBERS, slices_of
+from ft_platform.training.privacy_attacks.slices import LEAST_MEMBERS, slices_of
 
 RARE, LABELS = "fraud", ("card", "loan", "transfer")
 

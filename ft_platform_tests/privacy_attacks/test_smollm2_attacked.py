@@ -12,12 +12,12 @@ import pytest
 
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
-from ft_platform.publishing.canaries import publish_canary_audit
-from ft_platform.publishing.privacy import publish_privacy_report
 from ft_platform.records.schemas import splits_schema
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.canaries import publish_canary_audit
+from ft_platform.reporting.publishing.privacy import publish_privacy_report
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes
 from ft_platform_tests.privacy_attacks.attacked_case import row_of, trained
 from ft_platform_tests.tiny_models import usable_splits

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, norm
 
-from ft_platform.privacy_attacks.true_positives import (
+from ft_platform.training.privacy_attacks.true_positives import (
     LOW,
     exact_low,
     promised_rate,

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from ft_platform.privacy_attacks.enough_records import for_gain
-from ft_platform.privacy_attacks.extraction import Copied, extraction, not_extracted
-from ft_platform.privacy_attacks.membership import ATTACKS
-from ft_platform.privacy_attacks.shares import newcombe
-from ft_platform.privacy_attacks.verdict import PrivacyVerdict, attacker_in_words, privacy_verdict
-from ft_platform.settings.policy import Policy
+from ft_platform.training.privacy_attacks.enough_records import for_gain
+from ft_platform.training.privacy_attacks.extraction import Copied, extraction, not_extracted
+from ft_platform.training.privacy_attacks.membership import ATTACKS
+from ft_platform.training.privacy_attacks.shares import newcombe
+from ft_platform.training.privacy_attacks.verdict import PrivacyVerdict, attacker_in_words, privacy_verdict
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.policy import Policy
 from ft_platform_tests.conftest import minimal_attributes
 
 SMALL = {"records": 600, "members": 390, "others": 120}

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from ft_platform.profiling.drift import chance, drift, level_of, psi
-from ft_platform.profiling.lengths import Lengths
-from ft_platform.profiling.profile import Profile
+from ft_platform.records.profiling.drift import chance, drift, level_of, psi
+from ft_platform.records.profiling.lengths import Lengths
+from ft_platform.records.profiling.profile import Profile
 
 
 def lengths(values: np.ndarray) -> Lengths:

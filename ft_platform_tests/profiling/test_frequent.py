@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 
-from ft_platform.profiling.frequent import FrequentValues
+from ft_platform.records.profiling.frequent import FrequentValues
 
 
 def test_few_values_are_counted_exactly() -> None:

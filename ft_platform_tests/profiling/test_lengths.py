@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ft_platform.profiling.lengths import EDGES, Lengths, bin_end
+from ft_platform.records.profiling.lengths import EDGES, Lengths, bin_end
 
 
 def lengths(values: list[int] | np.ndarray) -> Lengths:

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ft_platform.profiling import languages
-from ft_platform.profiling import profile as module
-from ft_platform.profiling.profile import from_dict, profile, sample_ranks, word_counts
 from ft_platform.records.columns import MESSAGES
+from ft_platform.records.profiling import languages
+from ft_platform.records.profiling import profile as module
+from ft_platform.records.profiling.profile import from_dict, profile, sample_ranks, word_counts
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import raw_schema, splits_schema
 from ft_platform_tests.tables import table, use_case

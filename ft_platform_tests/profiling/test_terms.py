@@ -1,6 +1,6 @@
 import pytest
 
-from ft_platform.profiling.terms import terms_of
+from ft_platform.records.profiling.terms import terms_of
 
 
 @pytest.mark.parametrize(

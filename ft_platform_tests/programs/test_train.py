@@ -22,7 +22,7 @@ from ft_platform.compute import warm
 from ft_platform.compute.backends.torchrun import command_of
 from ft_platform.lake.gate import require_usable
 from ft_platform.programs.reporting import described
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
 

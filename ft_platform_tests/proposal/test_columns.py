@@ -5,8 +5,8 @@ import json
 import pyarrow as pa
 import pytest
 
-from ft_platform.proposal.columns import column_of
-from ft_platform.proposal.shapes import shape_of
+from ft_platform.onboarding.proposal.columns import column_of
+from ft_platform.onboarding.proposal.shapes import shape_of
 
 SENTENCES = [f"This is sentence number {number} of some." for number in range(40)]
 

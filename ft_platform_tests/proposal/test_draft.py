@@ -9,8 +9,8 @@ import yaml
 
 from ft_platform.errors import ConfigError, SourceError
 from ft_platform.governance.licences import require_accepted_licences
-from ft_platform.proposal.draft import draft
-from ft_platform.rehearsal.file_problems import validate_all
+from ft_platform.onboarding.proposal.draft import draft
+from ft_platform.onboarding.rehearsal.file_problems import validate_all
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.tiny_models import save_tiny_model
 

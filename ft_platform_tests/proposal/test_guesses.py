@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from ft_platform.proposal.columns import Column
-from ft_platform.proposal.guesses import (
+from ft_platform.onboarding.proposal.columns import Column
+from ft_platform.onboarding.proposal.guesses import (
     guess_answer,
     guess_consent,
     guess_date,

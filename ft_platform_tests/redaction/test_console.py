@@ -18,7 +18,7 @@ import sys
 import dagster as dg
 from ft_platform.errors import DataError
 from ft_platform.redaction.instance import guard
-from ft_platform.process.vouched import shown
+from ft_platform.errors.vouched import shown
 
 @dg.asset
 def letters(context):

@@ -6,8 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ft_platform.errors.vouched import VouchedLog, figures, is_vouched, shown, vouch
 from ft_platform.process.hidden_names import hide, source_place, without_names
-from ft_platform.process.vouched import VouchedLog, figures, is_vouched, shown, vouch
 from ft_platform.redaction.edge import LABEL, Edge, is_sentence, place_of
 from ft_platform.redaction.settings import shown_settings
 from ft_platform.redaction.withheld import KEPT_DAYS, Withheld
@@ -54,8 +54,8 @@ def test_a_text_passes_only_as_it_was_vouched_for() -> None:
 
 
 def test_what_was_vouched_for_longest_ago_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.process.vouched.LIMIT", 4)
-    monkeypatch.setattr("ft_platform.process.vouched._vouched", {})
+    monkeypatch.setattr("ft_platform.errors.vouched.LIMIT", 4)
+    monkeypatch.setattr("ft_platform.errors.vouched._vouched", {})
     for text in ("first", "second", "first", "third", "fourth", "fifth"):
         vouch(text)
     found = [is_vouched(text) for text in ("first", "second", "third", "fourth", "fifth")]

@@ -15,7 +15,7 @@ from ft_platform.orchestration.instance import prepare_home
 from ft_platform.redaction.compute_logs import RestrictedComputeLogs
 from ft_platform.redaction.instance import RedactingInstance, edge_of, guard
 from ft_platform.redaction.settings_file import INSTANCE_CLASS, instance_problems
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.planted import places_of, readable
 

@@ -11,7 +11,7 @@ from ft_platform.assets.stage import typed_failures
 from ft_platform.redaction.lint import own_code_warnings
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 
 SECRET = "marta.canary7950@mail.example"

@@ -9,12 +9,12 @@ import pytest
 
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import Work
-from ft_platform.rehearsal import rehearse as rehearsing
-from ft_platform.rehearsal.rehearse import rehearse
-from ft_platform.settings.environment import Environment
+from ft_platform.onboarding.rehearsal import rehearse as rehearsing
+from ft_platform.onboarding.rehearsal.rehearse import rehearse
 from ft_platform.sources.looking import Looked
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import save_tiny_model
 

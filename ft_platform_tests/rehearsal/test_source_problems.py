@@ -5,7 +5,7 @@ import copy
 import pyarrow as pa
 import pytest
 
-from ft_platform.rehearsal.source_problems import source_hints, source_problems
+from ft_platform.onboarding.rehearsal.source_problems import source_hints, source_problems
 from ft_platform.sources.looking import Looked
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes

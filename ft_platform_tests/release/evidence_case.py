@@ -15,21 +15,21 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.people.person import KnownBy, Person
 from ft_platform.people.started import signed_tags, tags_of
-from ft_platform.privacy_attacks.extraction import Copied, extraction
-from ft_platform.privacy_attacks.membership import ATTACKS
 from ft_platform.release.decide import Decision, decide, newest_evidence, publish_decision
 from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED, Evidence, Item, NotProven, typed
 from ft_platform.release.rule import apply, rules_of
 from ft_platform.release.schema import Shown
 from ft_platform.release.separation import note_start, note_trainers
 from ft_platform.reporting.decision_brief import write_decision
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.gate import CLASSIFIERS
-from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
+from ft_platform.training.privacy_attacks.extraction import Copied, extraction
+from ft_platform.training.privacy_attacks.membership import ATTACKS
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.gate import CLASSIFIERS
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.policy import Policy
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import RECALL, usable_splits
 

@@ -12,11 +12,11 @@ from ft_platform.release.duties import duties
 from ft_platform.release.evidence import REQUIRED
 from ft_platform.release.policy import unapproved
 from ft_platform.release.waivers import confirm, revoke, waivers
-from ft_platform.reporting.portal.needs import needs_of
-from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
+from ft_platform.web.portal_pages.needs import needs_of
 from ft_platform_tests.release.evidence_case import EvidenceCase
 
 ANA, BO, DANA, MARIA = (f"{name}@example.org" for name in ("ana.ruiz", "bo.lund", "dana", "maria.lind"))

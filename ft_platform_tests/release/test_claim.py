@@ -9,12 +9,12 @@ import pytest
 pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.abstaining import ALWAYS
+from ft_platform.monitoring.rollout.deploying import deploy
 from ft_platform.release.releasing import release, roll_back
-from ft_platform.serving.deploying import deploy
 from ft_platform.serving.evaluated import abstaining_of
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.guardrails import Guardrails
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.guardrails import Guardrails
 from ft_platform_tests.release.evidence_case import changed, difference, figure, good_figures
 from ft_platform_tests.release.test_releasing import Case
 

@@ -14,17 +14,17 @@ from ft_platform.lake.inspection import adopt
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.privacy_attacks.extraction import Copied, extraction
-from ft_platform.privacy_attacks.membership import SideLosses, membership
 from ft_platform.release.decide import decide, newest_evidence, require_accepted
 from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import rules_of
 from ft_platform.release.schema import Shown
-from ft_platform.settings.attacks import Attacks
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.gate import CHEAPER, alternatives
-from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
+from ft_platform.training.privacy_attacks.extraction import Copied, extraction
+from ft_platform.training.privacy_attacks.membership import SideLosses, membership
+from ft_platform.use_case.settings.attacks import Attacks
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.gate import CHEAPER, alternatives
+from ft_platform.use_case.settings.policy import Policy
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.release.evidence_case import (
     OWNERS,

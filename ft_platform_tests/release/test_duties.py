@@ -15,13 +15,13 @@ from ft_platform.release.duties import LATER, MISSING, SIGNATURES, THERE, UNKNOW
 from ft_platform.release.rules.recall import CHECK, STAGE
 from ft_platform.release.schema import PrivacyEvidence
 from ft_platform.release.sign_off import require_signed
-from ft_platform.reporting.home import home_page
-from ft_platform.reporting.portal.needs import needs_of
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.web.portal_pages.home import home_page
+from ft_platform.web.portal_pages.needs import needs_of
 from ft_platform_tests.release.evidence_case import OWNERS, EvidenceCase, changed, good_figures, grouped
 from ft_platform_tests.reporting.page_rules import Page, problems_of
 from ft_platform_tests.tiny_models import RECALL, SCHEMA, split_rows, usable_splits

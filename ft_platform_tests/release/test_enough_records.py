@@ -14,7 +14,7 @@ from ft_platform.evaluation.intervals import percentiles, resampled_sums
 from ft_platform.evaluation.metrics.macro_f1 import score
 from ft_platform.release.figures import exact_difference, exact_share, macro_f1_ends
 from ft_platform.release.waivers import grant
-from ft_platform.settings.policy import Policy
+from ft_platform.use_case.settings.policy import Policy
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, good_figures
 
 TWENTY = Policy(name="tests", test_records=20)

@@ -10,7 +10,7 @@ from ft_platform.errors import ConfigError, CorruptVersion, DataError, FtError
 from ft_platform.people.person import named
 from ft_platform.people.statements import FILE
 from ft_platform.release.incidents import DAYS, INCIDENT, Incident, add_measure, close, incidents, report
-from ft_platform.reporting.portal.needs import needs_of
+from ft_platform.web.portal_pages.needs import needs_of
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.release.evidence_case import EvidenceCase
 

@@ -16,14 +16,14 @@ from ft_platform.evaluation.fairness import fairness
 from ft_platform.evaluation.fairness_summary import summary, summary_lines
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.privacy_attacks.extraction import Copied, extraction
-from ft_platform.privacy_attacks.newest import newest_attack
 from ft_platform.release.decide import Decision
 from ft_platform.release.standing_now import standing_now
 from ft_platform.reporting.fairness_report import write_fairness_report
 from ft_platform.reporting.model_card import card_values, readme
 from ft_platform.reporting.privacy_report import write_privacy_report
-from ft_platform.settings.policy import Policy
+from ft_platform.training.privacy_attacks.extraction import Copied, extraction
+from ft_platform.training.privacy_attacks.newest import newest_attack
+from ft_platform.use_case.settings.policy import Policy
 from ft_platform_tests.evaluation.test_fairness_verdict import REASON, answered
 from ft_platform_tests.release.evidence_case import RENDERER, EvidenceCase, figure, good_figures
 from ft_platform_tests.reporting import report_figures

@@ -13,8 +13,8 @@ from ft_platform.release.overdue import SECOND, Late
 from ft_platform.release.overdue import late as late_now
 from ft_platform.release.signatures import REJECTED
 from ft_platform.release.waivers import confirm
-from ft_platform.reporting.portal.needs import needs_of
-from ft_platform.settings.people import People
+from ft_platform.use_case.settings.people import People
+from ft_platform.web.portal_pages.needs import needs_of
 from ft_platform_tests.release.evidence_case import OWNERS, EvidenceCase
 from ft_platform_tests.release.test_signatures import ANA, BO, ENDS, MARIA, REASON, TOM, Case
 from ft_platform_tests.release.test_waivers import TODAY, confirming, granted

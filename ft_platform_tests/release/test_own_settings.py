@@ -8,14 +8,14 @@ import dagster as dg
 import pytest
 
 from ft_platform.assets import deployment, release, release_decision, sign_off
+from ft_platform.assets.order import Order
 from ft_platform.errors import VersionRefused
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.orchestration.order import Order
 from ft_platform.release.decide import require_accepted, require_newest
 from ft_platform.release.evidence import REQUIRED
 from ft_platform.release.separation import commit_of
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import as_filed, load_use_case
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.release.evidence_case import EvidenceCase
 

@@ -9,22 +9,22 @@ from typing import Any
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.rehearsal.file_problems import look_closer
+from ft_platform.onboarding.rehearsal.file_problems import look_closer
 from ft_platform.release.policy import beaten_systems, undercuts
 from ft_platform.release.waivers import grant
-from ft_platform.settings.ceilings import capped
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.gate import CHEAPER, alternatives
-from ft_platform.settings.looks import Looks
-from ft_platform.settings.policy import AT_LEAST, AT_MOST, Policy
-from ft_platform.settings.source import Limits
 from ft_platform.sources.discovery import fingerprint
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.fields import fields
 from ft_platform.use_case.file import find_use_cases, load_use_case
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.ceilings import capped
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.gate import CHEAPER, alternatives
+from ft_platform.use_case.settings.looks import Looks
+from ft_platform.use_case.settings.policy import AT_LEAST, AT_MOST, Policy
+from ft_platform.use_case.settings.source import Limits
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, good_figures
 

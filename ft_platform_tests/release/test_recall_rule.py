@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ft_platform.release.waivers import grant
-from ft_platform.settings.policy import Policy
 from ft_platform.stages import check_settings_hash
+from ft_platform.use_case.settings.policy import Policy
 from ft_platform_tests.release.evidence_case import MEASURED, EvidenceCase
 from ft_platform_tests.tiny_models import RECALL
 

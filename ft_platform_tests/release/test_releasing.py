@@ -24,7 +24,7 @@ from ft_platform.release import releasing
 from ft_platform.release.releasing import release, roll_back, signature_problem, withdraw
 from ft_platform.release.separation import COMMIT
 from ft_platform.release.signing import sign
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.release.evidence_case import RENDERER, EvidenceCase, changed, figure, good_figures
 
 pytest.importorskip("model_signing", reason="the extra `signing` is not installed")

@@ -25,9 +25,9 @@ from ft_platform.release.separation import CHANGED, COMMIT, TRAINED, acted, comm
 from ft_platform.release.sign_off import SignOff, require_signed, sign_off
 from ft_platform.release.signatures import REJECTED, signatures
 from ft_platform.release.signing import sign, withdraw
-from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
 from ft_platform_tests.release.evidence_case import OWNERS, RENDERER, EvidenceCase, changed, difference
 
 ANA, TOM, MARIA, BO = (f"{name}@example.org" for name in ("ana.ruiz", "tom.okafor", "maria.lind", "bo.lund"))

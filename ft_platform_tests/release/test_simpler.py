@@ -13,8 +13,8 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.decide import Decision
 from ft_platform.release.evidence import REQUIRED
 from ft_platform.release.simpler import MAY_LOSE
-from ft_platform.settings.gate import alternatives
-from ft_platform.settings.training import REGRESSIONS
+from ft_platform.use_case.settings.gate import alternatives
+from ft_platform.use_case.settings.training import REGRESSIONS
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, good_figures

@@ -6,11 +6,11 @@ import pytest
 
 from ft_platform.people.person import Person
 from ft_platform.release.waiver_persons import owner_problem, persons_of, who_may_waive
-from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Owners
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
 from ft_platform_tests.release.evidence_case import OWNERS
 from ft_platform_tests.tables import use_case
 

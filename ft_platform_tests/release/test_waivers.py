@@ -10,9 +10,9 @@ from ft_platform.errors import ConfigError, CorruptVersion, DataError, MayNot
 from ft_platform.people.person import Person, named
 from ft_platform.release.evidence import REQUIRED
 from ft_platform.release.waivers import confirm, grant, in_force, revoke, waivers
-from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
 from ft_platform_tests.release.evidence_case import OWNERS, TEST_ROWS, EvidenceCase, changed, gap, good_figures, grouped
 
 TODAY = date(2026, 3, 1)

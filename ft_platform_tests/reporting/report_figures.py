@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform.privacy_attacks.membership import OTHERS, SideLosses
+from ft_platform.training.privacy_attacks.membership import OTHERS, SideLosses
 
 FIGURE = {"value": 0.6, "low": 0.55, "high": 0.65}
 GAIN = {

@@ -13,8 +13,9 @@ from ft_platform.people.person import Person
 from ft_platform.privacy.marked_record import Piece
 from ft_platform.release.erasures import Progress
 from ft_platform.release.waivers import Waiver
-from ft_platform.reporting.portal.acting import page_for
-from ft_platform.reporting.portal.actions import (
+from ft_platform.use_case.settings.serving_targets import LocalTarget
+from ft_platform.web.portal_pages.acting import page_for
+from ft_platform.web.portal_pages.actions import (
     ANNOTATE,
     ASK,
     DISCLOSE,
@@ -28,8 +29,7 @@ from ft_platform.reporting.portal.actions import (
     TITLES,
     WAIVE,
 )
-from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.settings.serving_targets import LocalTarget
+from ft_platform.web.portal_pages.asking import Asking, View
 from ft_platform_tests.reporting import page_rules
 from ft_platform_tests.reporting.test_hostile_pages import signed_off
 from ft_platform_tests.reporting.xss import Attack, hostile

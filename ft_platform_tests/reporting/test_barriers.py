@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from ft_platform.lake.releases import Release
-from ft_platform.reporting.portal.pages import Portal, portfolio_page
-from ft_platform.reporting.site import Reports
-from ft_platform.serving.deploying import _publish
-from ft_platform.settings.quotas import Quotas
+from ft_platform.monitoring.rollout.deploying import _publish
+from ft_platform.use_case.settings.quotas import Quotas
+from ft_platform.web.portal_pages.pages import Portal, portfolio_page
+from ft_platform.web.portal_pages.site import Reports
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.evaluation.tiny_case import TinyCase, tiny_case
 from ft_platform_tests.reporting.axe import axe_script, barriers
@@ -29,9 +29,9 @@ def chrome() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
-    from ft_platform.publishing.training_audit import audit_for
     from ft_platform.reporting.data_report import publish_data_report
     from ft_platform.reporting.profile_page import publish_profile
+    from ft_platform.reporting.publishing.training_audit import audit_for
 
     case = tiny_case(tmp_path_factory.mktemp("barriers"), "classification")
     publish_data_report(case.lake, case.use_case, case.splits)
@@ -43,7 +43,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
 
 
 def test_no_page_of_a_use_case_has_a_barrier(case: TinyCase, chrome: Any, tmp_path: Path) -> None:
-    from ft_platform.reporting.home import reports_of
+    from ft_platform.web.portal_pages.home import reports_of
 
     cases = {"complaints": case.use_case}
     quotas = {"quotas": Quotas.model_validate({"per_team": {"gpu_hours": 3, "money": 5}})}

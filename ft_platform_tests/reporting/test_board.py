@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from ft_platform.business.realized import MONTH_DAYS
 from ft_platform.commands.costs import by_use_case_and_month
 from ft_platform.costs.ledger import Ledger
 from ft_platform.lake.store import Lake
-from ft_platform.publishing.monitoring import publish_monitoring
-from ft_platform.reporting.portal.board import Line, Totals, board_of, pictures_of, totals_of
-from ft_platform.reporting.portal.pages import Portal, board_page
-from ft_platform.reporting.portal.portfolio import Entry
-from ft_platform.settings.environment import Environment
+from ft_platform.monitoring.business.realized import MONTH_DAYS
+from ft_platform.reporting.publishing.monitoring import publish_monitoring
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.portal_pages.board import Line, Totals, board_of, pictures_of, totals_of
+from ft_platform.web.portal_pages.pages import Portal, board_page
+from ft_platform.web.portal_pages.portfolio import Entry
 from ft_platform_tests.business.test_realized import figures
 from ft_platform_tests.monitoring.made_up import MadeUp, day, made_up
 from ft_platform_tests.reporting.browser import browser

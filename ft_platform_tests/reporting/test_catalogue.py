@@ -10,11 +10,11 @@ import pytest
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
-from ft_platform.reporting.portal import catalogue as catalogue_module
-from ft_platform.reporting.portal.catalogue import ON_A_PAGE, Asked, Catalogue, Entry, Found, Released
-from ft_platform.reporting.portal.pages import Portal, catalogue_page
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.web.portal_pages import catalogue as catalogue_module
+from ft_platform.web.portal_pages.catalogue import ON_A_PAGE, Asked, Catalogue, Entry, Found, Released
+from ft_platform.web.portal_pages.pages import Portal, catalogue_page
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.reporting.page_rules import Tags, html5_problems
 from ft_platform_tests.reporting.xss import ATTACKS

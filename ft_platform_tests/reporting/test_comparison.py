@@ -12,9 +12,9 @@ from ft_platform.errors import CorruptVersion, DataError, LakeUnreachable
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.reporting.portal.comparison import compare, side, usual_pair
-from ft_platform.reporting.portal.pages import Portal
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.web.portal_pages.comparison import compare, side, usual_pair
+from ft_platform.web.portal_pages.pages import Portal
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.reporting.page_rules import problems_of
@@ -140,7 +140,7 @@ def test_a_store_that_does_not_answer_is_not_a_table_that_is_gone(
         raise LakeUnreachable("the store does not answer")
 
     both(lake, half_right(), half_right())
-    monkeypatch.setattr("ft_platform.reporting.portal.comparison.learned_record_ids", unreachable)
+    monkeypatch.setattr("ft_platform.web.portal_pages.comparison.learned_record_ids", unreachable)
     with pytest.raises(LakeUnreachable):
         compared(lake, use_case)
 
@@ -225,7 +225,7 @@ def test_the_command_prints_the_same(
     environment: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_use_case(environment.defs, "letters", minimal_attributes("letters.csv"))
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     lake = open_lake(environment)
     both(lake, half_right(), labels(dict.fromkeys(TEST, "praise")))
     assert main(["compare", "letters", "--json"]) == 0

@@ -20,10 +20,10 @@ from ft_platform.people.person import named
 from ft_platform.people.statements import state
 from ft_platform.release.incidents import close, report
 from ft_platform.release.waivers import grant, revoke
-from ft_platform.reporting.portal.packs import Packs
-from ft_platform.reporting.portal.pages import Portal
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.retention import Retention
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.retention import Retention
+from ft_platform.web.portal_pages.packs import Packs
+from ft_platform.web.portal_pages.pages import Portal
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, gap, good_figures
 from ft_platform_tests.reporting.page_rules import Page as Words

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ft_platform.profiling.lengths import Lengths
+from ft_platform.records.profiling.lengths import Lengths
 from ft_platform.reporting import data_plots
 from ft_platform_tests.reporting.picture_rules import require_readable, require_whole
 

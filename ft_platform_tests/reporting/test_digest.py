@@ -20,11 +20,11 @@ from ft_platform.orchestration.needs_watch import needs_watch
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import named
 from ft_platform.release.incidents import close, report
-from ft_platform.reporting.portal.digest import WORDS, due_on, queue_digests
-from ft_platform.reporting.portal.needs import KINDS
-from ft_platform.settings.alerting import Alerting
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.people import Digest, People
+from ft_platform.use_case.settings.alerting import Alerting
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.people import Digest, People
+from ft_platform.web.portal_pages.digest import WORDS, due_on, queue_digests
+from ft_platform.web.portal_pages.needs import KINDS
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver, Mailbox, mail_server
 from ft_platform_tests.reporting.test_home import publish
@@ -157,8 +157,8 @@ from datetime import datetime
 from ft_platform.lake.opening import open_lake
 from ft_platform.monitoring.alerts.outbox import Outbox
 from ft_platform.people.may import Permissions
-from ft_platform.reporting.portal.digest import queue_digests
-from ft_platform.settings.environment import Environment
+from ft_platform.web.portal_pages.digest import queue_digests
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 environment = Environment.model_validate_json(sys.argv[1])

@@ -16,12 +16,12 @@ from ft_platform.evaluation.systems import NOT_FINE_TUNED, TITLES
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.run_settings import overrides_of
 from ft_platform.release.simpler import Simpler
-from ft_platform.reporting.home import LOCATION, home_page
 from ft_platform.reporting.personas import READS, Known, cards
 from ft_platform.reporting.published import headline
-from ft_platform.reporting.site import Reports
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.portal_pages.home import LOCATION, home_page
+from ft_platform.web.portal_pages.site import Reports
 from ft_platform_tests.reporting.page_rules import Page, problems_of
 from ft_platform_tests.reporting.xss import ATTACKS
 from ft_platform_tests.tables import use_case as a_use_case

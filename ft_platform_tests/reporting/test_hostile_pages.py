@@ -19,8 +19,6 @@ import yaml
 
 from ft_platform.costs.quotas import Measure, Standing
 from ft_platform.costs.waiting import InQueue
-from ft_platform.evidence.gather import gather
-from ft_platform.evidence.pack import write_pack
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.versions import Version
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
@@ -33,36 +31,38 @@ from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.canary_report import write_canary_report
 from ft_platform.reporting.decision_brief import write_decision
 from ft_platform.reporting.deployment_report import write_deployment_report
-from ft_platform.reporting.home import home_page
+from ft_platform.reporting.evidence.gather import gather
+from ft_platform.reporting.evidence.pack import write_pack
 from ft_platform.reporting.html import TEMPLATES, page
 from ft_platform.reporting.judge_report import write_judge_report
 from ft_platform.reporting.loop_page import write_loop_page
 from ft_platform.reporting.monitoring_report import write_monitoring_report
-from ft_platform.reporting.portal.board import Line
-from ft_platform.reporting.portal.compare_page import comparison_page
-from ft_platform.reporting.portal.compliance import Compliance, Ends, InForce, LogState, Retained
-from ft_platform.reporting.portal.history import Event, TrainedVersion
-from ft_platform.reporting.portal.needs import Need
-from ft_platform.reporting.portal.packs import Pack
-from ft_platform.reporting.portal.pages import board_page, compliance_page, needs_page, portfolio_page, register_page
-from ft_platform.reporting.portal.portfolio import Entry
-from ft_platform.reporting.portal.quotas_page import Stopped
-from ft_platform.reporting.portal.quotas_page import page_of as quotas_page_of
-from ft_platform.reporting.portal.register import Duty, Evidence, Registered
-from ft_platform.reporting.portal.roles import roles_page
-from ft_platform.reporting.portal.story import BAD, GOOD, OPEN, Step
 from ft_platform.reporting.privacy_report import write_privacy_report
 from ft_platform.reporting.regression_report import write_regression_report
 from ft_platform.reporting.review_report import write_review_report
 from ft_platform.reporting.roi_report import write_roi_report
 from ft_platform.reporting.sign_off_page import write_sign_off
 from ft_platform.reporting.use_case_state import State
-from ft_platform.settings.experiments import Search
-from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.quotas import Queue, Raise
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Owners
+from ft_platform.use_case.settings.experiments import Search
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.quotas import Queue, Raise
+from ft_platform.web.portal_pages.board import Line
+from ft_platform.web.portal_pages.compare_page import comparison_page
+from ft_platform.web.portal_pages.compliance import Compliance, Ends, InForce, LogState, Retained
+from ft_platform.web.portal_pages.history import Event, TrainedVersion
+from ft_platform.web.portal_pages.home import home_page
+from ft_platform.web.portal_pages.needs import Need
+from ft_platform.web.portal_pages.packs import Pack
+from ft_platform.web.portal_pages.pages import board_page, compliance_page, needs_page, portfolio_page, register_page
+from ft_platform.web.portal_pages.portfolio import Entry
+from ft_platform.web.portal_pages.quotas_page import Stopped
+from ft_platform.web.portal_pages.quotas_page import page_of as quotas_page_of
+from ft_platform.web.portal_pages.register import Duty, Evidence, Registered
+from ft_platform.web.portal_pages.roles import roles_page
+from ft_platform.web.portal_pages.story import BAD, GOOD, OPEN, Step
 from ft_platform_tests.business.cases import PLAN, found, priced, satisfaction, write_rows
 from ft_platform_tests.evaluation import tiny_case as tiny
 from ft_platform_tests.reporting import report_figures
@@ -165,9 +165,9 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    from ft_platform.publishing.training_audit import audit_for
     from ft_platform.reporting.data_report import publish_data_report
     from ft_platform.reporting.profile_page import publish_profile
+    from ft_platform.reporting.publishing.training_audit import audit_for
 
     home = tmp_path_factory.mktemp("hostile")
     with watched() as values, pytest.MonkeyPatch.context() as patch:
@@ -307,11 +307,11 @@ def told_home(case: tiny.TinyCase) -> str:
     versions = [version, replace(version, id="ckpt-0")]
     event = Event(Attack("a moment"), Attack("an event"), Attack("why it was withdrawn"), "a/b")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ft_platform.reporting.home.story_of", lambda *_: steps)
+        patch.setattr("ft_platform.web.portal_pages.home.story_of", lambda *_: steps)
         state = State("withdrawn", Attack("the state"), Decided("decision-1", "ended", None, Attack("why it ended")))
-        patch.setattr("ft_platform.reporting.home.state_of", lambda *_: state)
-        patch.setattr("ft_platform.reporting.home.versions_of", lambda *_: (versions, 9))
-        patch.setattr("ft_platform.reporting.home.events_of", lambda *_: ([event], 9))
+        patch.setattr("ft_platform.web.portal_pages.home.state_of", lambda *_: state)
+        patch.setattr("ft_platform.web.portal_pages.home.versions_of", lambda *_: (versions, 9))
+        patch.setattr("ft_platform.web.portal_pages.home.events_of", lambda *_: ([event], 9))
         return home_page(case.lake, case.use_case.name, in_dagster=True) or ""
 
 

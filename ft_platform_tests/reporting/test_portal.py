@@ -21,14 +21,14 @@ from ft_platform.lake.store import Lake
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.may import table
-from ft_platform.reporting.portal import needs as needs_module
-from ft_platform.reporting.portal.needs import Need, needs_of
-from ft_platform.reporting.portal.pages import Portal
-from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
-from ft_platform.reporting.portal.register import register_of
-from ft_platform.settings.people import People
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.people import People
+from ft_platform.web.portal_pages import needs as needs_module
+from ft_platform.web.portal_pages.needs import Need, needs_of
+from ft_platform.web.portal_pages.pages import Portal
+from ft_platform.web.portal_pages.portfolio import Entry, as_csv, portfolio_of
+from ft_platform.web.portal_pages.register import register_of
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.release.test_releasing import Case
@@ -369,7 +369,7 @@ def test_the_list_says_that_an_evaluation_was_altered(
     environment: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_use_case(environment.defs, "letters", minimal_attributes("letters.csv"))
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     lake = open_lake(environment)
     publish(lake, "evaluation_report", "eval-1", metrics=metrics())
 
@@ -388,7 +388,7 @@ def test_the_command_tells_a_role_or_a_person(
     attributes = minimal_attributes("letters.csv")
     attributes["owners"] = {"accountable": "anna@example.org", "compliance": "carl@example.org"}
     write_use_case(environment.defs, "letters", attributes)
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     told = refused("beats/base_few_shot", "fairness/region")
     publish(open_lake(environment), "release_decision", "decision-1", "decision_brief.html", decision=told)
 

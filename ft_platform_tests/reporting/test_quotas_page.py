@@ -12,9 +12,9 @@ from ft_platform.costs.fair_queue import Entry
 from ft_platform.costs.ledger import Ledger, month_of
 from ft_platform.costs.queue_folder import QueueFolder
 from ft_platform.lake.store import Lake
-from ft_platform.reporting.portal.pages import Portal
-from ft_platform.reporting.portal.quotas_page import Roles, quotas_page
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.portal_pages.pages import Portal
+from ft_platform.web.portal_pages.quotas_page import Roles, quotas_page
 from ft_platform_tests.costs.test_quotas import of_team, row, with_quotas
 from ft_platform_tests.reporting.page_rules import problems_of
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting.report_urls import REPORT_STAGES, home_url, report_address, report_url
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import Environment
 
 
 def artifact(name: str = "evaluation_report") -> ArtifactVersion:

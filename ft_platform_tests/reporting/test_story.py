@@ -11,15 +11,15 @@ from ft_platform.lake.releases import NOT_BLOCKED, STANDS
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
-from ft_platform.reporting.home import home_page
-from ft_platform.reporting.portal.history import events_of, quality_picture, versions_of
-from ft_platform.reporting.portal.story import STEPS, Step, story_of
-from ft_platform.reporting.site import Reports
+from ft_platform.monitoring.retraining.entries import End, Start
+from ft_platform.monitoring.retraining.journal import write
 from ft_platform.reporting.use_case_state import state_of
-from ft_platform.retraining.entries import End, Start
-from ft_platform.retraining.journal import write
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.web.portal_pages.history import events_of, quality_picture, versions_of
+from ft_platform.web.portal_pages.home import home_page
+from ft_platform.web.portal_pages.site import Reports
+from ft_platform.web.portal_pages.story import STEPS, Step, story_of
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.reporting.page_rules import problems_of
 from ft_platform_tests.reporting.test_home import BODY, decision, metrics

@@ -23,16 +23,16 @@ from ft_platform.monitoring import answering as answering_module
 from ft_platform.monitoring.day_reports import Alarm, DayReport
 from ft_platform.people.may import Permissions
 from ft_platform.release.releasing import withdraw
-from ft_platform.reporting.portal.acting import sign_view
-from ft_platform.reporting.portal.asking import Asking
-from ft_platform.reporting.portal.needs import CONCERNED
-from ft_platform.reporting.portal.pages import Portal
-from ft_platform.reporting.portal.register import register_of
-from ft_platform.reporting.site import Reports
 from ft_platform.reporting.use_case_state import STATES, state_of
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.policy import Policy
 from ft_platform.use_case.file import load_use_case, use_case_folder
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.web.portal_pages.acting import sign_view
+from ft_platform.web.portal_pages.asking import Asking
+from ft_platform.web.portal_pages.needs import CONCERNED
+from ft_platform.web.portal_pages.pages import Portal
+from ft_platform.web.portal_pages.register import register_of
+from ft_platform.web.portal_pages.site import Reports
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.releases import released as released_again
 from ft_platform_tests.release.evidence_case import changed
@@ -263,7 +263,7 @@ def desk(
         with suppress(Exception):  # one that cannot be read
             stand = [one for one in releases(made.lake, NAME) if not one.withdrawn]
             said["release"] = stand[0].id if has and stand else ""
-        monkeypatch.setattr("ft_platform.environment.load_environment", lambda: made.environment)
+        monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: made.environment)
         yield made, state, words
 
 

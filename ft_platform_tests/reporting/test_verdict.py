@@ -2,7 +2,7 @@ import pytest
 
 from ft_platform.evaluation.metric import metric
 from ft_platform.reporting.verdict import compared, limits, verdicts, worth_paying_for
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 
 def figures(name: str, tuned: float, other: float, low: float, high: float) -> dict:

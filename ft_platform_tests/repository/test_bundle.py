@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import BaseModelError, ConfigError, CorruptVersion, DiskFull
-from ft_platform.repository import bundle as making
-from ft_platform.repository import packages
-from ft_platform.repository.bundle import write_bundle
-from ft_platform.repository.bundle_plan import Plan, plan_bundle, project_around
-from ft_platform.repository.verify_bundle import SIGNATURE, problems_of
-from ft_platform.settings.environment import Environment
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.lake.signing.opening import signing_keys_of
+from ft_platform.onboarding.repository import bundle as making
+from ft_platform.onboarding.repository import packages
+from ft_platform.onboarding.repository.bundle import write_bundle
+from ft_platform.onboarding.repository.bundle_plan import Plan, plan_bundle, project_around
+from ft_platform.onboarding.repository.verify_bundle import SIGNATURE, problems_of
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.repository.tiny_project import project, wheel
 
 pytestmark = pytest.mark.integration

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import BaseModelError, ConfigError
+from ft_platform.lake.signing.opening import signing_keys_of
 from ft_platform.models.base_model import resolve, weights_sha256
-from ft_platform.repository import images
-from ft_platform.repository.bundle import write_bundle
-from ft_platform.repository.bundle_plan import plan_bundle
-from ft_platform.repository.verify_bundle import problems_of
-from ft_platform.settings.base_model import BaseModelSettings
-from ft_platform.settings.environment import Environment
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.onboarding.repository import images
+from ft_platform.onboarding.repository.bundle import write_bundle
+from ft_platform.onboarding.repository.bundle_plan import plan_bundle
+from ft_platform.onboarding.repository.verify_bundle import problems_of
+from ft_platform.use_case.settings.base_model import BaseModelSettings
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.repository.tiny_project import project
 from ft_platform_tests.tiny_models import save_tiny_model
 

@@ -10,11 +10,11 @@ import yaml
 from packaging.requirements import Requirement
 
 from ft_platform import __version__, cli
-from ft_platform.environment import load_environment
 from ft_platform.orchestration import instance
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.environment_file import beside_environment_file
 from ft_platform.stages import STAGES
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.environment_file import beside_environment_file
 from ft_platform_tests.conftest import REPOSITORY
 
 TABLES = [name for name, stage in STAGES.items() if stage.kind == "table" and name != "quarantined_records"]
@@ -112,7 +112,9 @@ def test_a_name_that_no_project_can_have_is_refused(empty: Path, name: str) -> N
 def test_an_installed_package_is_never_written_into(
     empty: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ft_platform.settings.environment.CHECKOUT", empty)  # no pyproject.toml beside the package
+    monkeypatch.setattr(
+        "ft_platform.use_case.settings.environment.CHECKOUT", empty
+    )  # no pyproject.toml beside the package
     before = set(Environment(home=empty).defs.iterdir())
     for defs in (None, Environment(home=empty).defs / "mine"):
         if defs:

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ft_platform.repository.packages import Package, Resolved, _licence
-from ft_platform.repository.sbom import sbom
+from ft_platform.onboarding.repository.packages import Package, Resolved, _licence
+from ft_platform.onboarding.repository.sbom import sbom
 
 
 def package(name: str, version: str, *requires: str) -> Package:

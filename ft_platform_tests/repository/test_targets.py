@@ -8,8 +8,8 @@ import yaml
 
 from ft_platform import cli
 from ft_platform.commands import init
-from ft_platform.environment import load_environment
-from ft_platform.repository.write import ENVIRONMENT, INFRA, TARGETS
+from ft_platform.onboarding.repository.write import ENVIRONMENT, INFRA, TARGETS
+from ft_platform.use_case.environment import load_environment
 from ft_platform_tests.repository.test_repository import empty  # noqa: F401
 
 

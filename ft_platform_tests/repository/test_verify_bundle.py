@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.keys.providers import KeyPlace
-from ft_platform.repository import verify_bundle
-from ft_platform.repository.verify_bundle import SIGNATURE, SUMS, problems_of, sha256
-from ft_platform.signing.keys import SigningKeys
+from ft_platform.lake.keys.providers import KeyPlace
+from ft_platform.lake.signing.keys import SigningKeys
+from ft_platform.onboarding.repository import verify_bundle
+from ft_platform.onboarding.repository.verify_bundle import SIGNATURE, SUMS, problems_of, sha256
 
 WHEEL = "wheels/leaf-1.0-py3-none-any.whl"
 

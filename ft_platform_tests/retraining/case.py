@@ -7,10 +7,10 @@ from typing import Any
 
 from ft_platform.costs.budgets import budgets_from
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
-from ft_platform.retraining.decide import Decision, decide
-from ft_platform.retraining.entries import Entries
-from ft_platform.retraining.facts import Content, Day, History, Judged, Released, Training, facts_of
-from ft_platform.settings.retraining import Retraining
+from ft_platform.monitoring.retraining.decide import Decision, decide
+from ft_platform.monitoring.retraining.entries import Entries
+from ft_platform.monitoring.retraining.facts import Content, Day, History, Judged, Released, Training, facts_of
+from ft_platform.use_case.settings.retraining import Retraining
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 """A Monday."""

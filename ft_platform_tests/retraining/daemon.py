@@ -6,7 +6,7 @@ import dagster as dg
 
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.loading import load_definitions
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.graph_template import NAME
 
 

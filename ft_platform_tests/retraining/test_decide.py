@@ -7,11 +7,11 @@ import pytest
 from pydantic import ValidationError
 
 from ft_platform.monitoring.day_reports import Accuracy
-from ft_platform.retraining.entries import End, Entries, Request, Start
-from ft_platform.retraining.facts import Content, History, Judged, Released, Training, Withdrawn, facts_of
-from ft_platform.retraining.reasons import REASONS
-from ft_platform.retraining.rules import RULES
-from ft_platform.settings.retraining import Retraining, When
+from ft_platform.monitoring.retraining.entries import End, Entries, Request, Start
+from ft_platform.monitoring.retraining.facts import Content, History, Judged, Released, Training, Withdrawn, facts_of
+from ft_platform.monitoring.retraining.reasons import REASONS
+from ft_platform.monitoring.retraining.rules import RULES
+from ft_platform.use_case.settings.retraining import Retraining, When
 from ft_platform_tests.retraining.case import (
     BASE,
     LOW,

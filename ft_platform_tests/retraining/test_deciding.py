@@ -15,11 +15,11 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.monitoring.day_reports import FILE, STAGE
+from ft_platform.monitoring.retraining.deciding import LOOKS_BACK, decide_and_start, decision_at, history_of
+from ft_platform.monitoring.retraining.entries import End
+from ft_platform.monitoring.retraining.facts import facts_of, until
+from ft_platform.monitoring.retraining.journal import alone, ask, entries, give_up, write
 from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
-from ft_platform.retraining.deciding import LOOKS_BACK, decide_and_start, decision_at, history_of
-from ft_platform.retraining.entries import End
-from ft_platform.retraining.facts import facts_of, until
-from ft_platform.retraining.journal import alone, ask, entries, give_up, write
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.evaluation.releases import released

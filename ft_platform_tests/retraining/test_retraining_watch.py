@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 
 from ft_platform.lake.opening import open_lake
+from ft_platform.monitoring.retraining.entries import Start
+from ft_platform.monitoring.retraining.journal import alone, ask, end, entries, write
 from ft_platform.orchestration import retraining_watch
 from ft_platform.orchestration.instance import prepare_home
-from ft_platform.retraining.entries import Start
-from ft_platform.retraining.journal import alone, ask, end, entries, write
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
 from ft_platform_tests.graph_template import BACKEND, NAME, GraphTemplate
@@ -203,7 +203,7 @@ def test_two_daemons_at_the_same_moment_start_one_run(graph):
 
 
 def test_after_three_losses_the_check_warns(graph, monkeypatch):
-    from ft_platform.retraining import rules
+    from ft_platform.monitoring.retraining import rules
 
     monkeypatch.setattr(rules, "LOSSES", 1)
     (request,) = tick(graph)

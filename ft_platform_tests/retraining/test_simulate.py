@@ -7,11 +7,21 @@ from typing import Any
 
 import pytest
 
-from ft_platform.retraining.decide import decide
-from ft_platform.retraining.entries import End, Entries, Request, Start
-from ft_platform.retraining.facts import Content, Day, History, Judged, Released, Training, Withdrawn, facts_of, until
-from ft_platform.retraining.simulate import simulate
-from ft_platform.settings.retraining import Retraining
+from ft_platform.monitoring.retraining.decide import decide
+from ft_platform.monitoring.retraining.entries import End, Entries, Request, Start
+from ft_platform.monitoring.retraining.facts import (
+    Content,
+    Day,
+    History,
+    Judged,
+    Released,
+    Training,
+    Withdrawn,
+    facts_of,
+    until,
+)
+from ft_platform.monitoring.retraining.simulate import simulate
+from ft_platform.use_case.settings.retraining import Retraining
 from ft_platform_tests.retraining.case import BASE, LOW, alarm, cost_row, limited, quiet, report, settings
 
 FIRST, LAST = date(2026, 6, 1), date(2026, 7, 20)

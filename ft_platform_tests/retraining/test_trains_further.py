@@ -9,12 +9,12 @@ import pytest
 from ft_platform.cli import main
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
+from ft_platform.monitoring.retraining.journal import ask, entries
 from ft_platform.redaction.instance import guard
-from ft_platform.retraining.journal import ask, entries
-from ft_platform.settings.environment import Environment
 from ft_platform.training.continuing import continued_from
 from ft_platform.training.reproduce import reproduce
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.graph import Graph, records, run_here, write_csv
@@ -44,7 +44,7 @@ def test_the_run_of_the_sensor_continues_from_the_champion_and_is_reproduced(
     attributes |= {"retraining": {"mode": "by_reasons", "start": "champion"}}
     write_use_case(environment.defs, NAME, attributes)
     monkeypatch.setattr(BACKEND, run_here)
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     use_case = load_use_case(environment.defs / NAME / "defs.yaml")
     with dg.DagsterInstance.ephemeral() as instance:
         guard(instance)

@@ -13,9 +13,9 @@ import pytest
 
 from ft_platform.errors import SourceError
 from ft_platform.privacy.entities import all_recognizers
-from ft_platform.samples import complaints, feedback, personal_data, sample_file, support, truth_file
-from ft_platform.samples.generator import sentences_around
-from ft_platform.samples.gold import gold_texts
+from ft_platform.privacy.gold import gold_texts
+from ft_platform.sources.samples import complaints, feedback, personal_data, sample_file, support, truth_file
+from ft_platform.sources.samples.generator import sentences_around
 from ft_platform_tests.near_duplicates.all_pairs import find_near_duplicates
 
 
@@ -33,7 +33,7 @@ def planted(truth: dict, kind: str) -> dict[str, dict]:
 def test_a_sample_is_the_same_in_every_process(tmp_path: Path, name: str) -> None:
     uri, folder = f"sample://{name}?rows=300&seed=3", str(tmp_path / "other")
     code = (
-        f"from pathlib import Path; from ft_platform.samples import sample_file; print(sample_file({uri!r},"
+        f"from pathlib import Path; from ft_platform.sources.samples import sample_file; print(sample_file({uri!r},"
         f" Path({folder!r})))"
     )
     other = Path(

@@ -10,11 +10,11 @@ from ft_platform.lake.store import Lake
 from ft_platform.records.columns import contents, with_contents
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema
 from ft_platform.records.stage_results import StageResult, removed_table
-from ft_platform.samples import sample_file, truth_file
-from ft_platform.samples.truth import score_planted
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import read_new_records
+from ft_platform.sources.samples import sample_file, truth_file
+from ft_platform.sources.samples.truth import score_planted
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.cleaning.test_clean import clean
 from ft_platform_tests.governance.tables import result_of
 from ft_platform_tests.tables import use_case

@@ -14,17 +14,17 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.base_model import resolve_here
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.release.releasing import ASKED, _model
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.serving.api.app import build_app
 from ft_platform.serving.api_keys import ApiKeys
 from ft_platform.serving.installation import engine_and_catalog
 from ft_platform.serving.lake_catalog import LakeCatalog
 from ft_platform.serving.registry_check import RegistryCheck
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for, splits_schema

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import ConfigError, StateDamaged
-from ft_platform.keys import given_out
+from ft_platform.lake.keys import given_out
 from ft_platform.serving.api_keys import ApiKeys, KeyRefused, RateExceeded, add_key, read_keys, revoke_key
 
 

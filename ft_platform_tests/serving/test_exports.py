@@ -14,7 +14,7 @@ import pytest
 from ft_platform.errors import CorruptVersion, ExportRefused
 from ft_platform.lake.files import sha256_file
 from ft_platform.serving.exports import exported
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.exporting.exported import Case, trained
 from ft_platform_tests.serving.test_base_model_files import negate
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from ft_platform.serving.api.guard import Pace
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api_keys import ApiKeys, add_key, revoke_key
-from ft_platform.settings.hosts import Hosts
+from ft_platform.use_case.settings.hosts import Hosts
 from ft_platform_tests.serving.fakes import FakeEngine, asking
 
 PLANTED = "Erika Mustermann, IBAN DE02120300000000202051"  # fictitious

@@ -13,9 +13,9 @@ from ft_platform.serving.guardrails.answer_scan import AHEAD, AnswerScan, Finder
 from ft_platform.serving.guardrails.parts import Parts
 from ft_platform.serving.guardrails.personal_data import PersonalData
 from ft_platform.serving.guardrails.restoring import Restoring
-from ft_platform.settings.cleaning import Cleaning
-from ft_platform.settings.privacy import Privacy
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.cleaning import Cleaning
+from ft_platform.use_case.settings.privacy import Privacy
 from ft_platform_tests.conftest import minimal_attributes
 
 ORIGINALS = {"<PERSON_aaaaaaaa>": "Erika", "Nora Okafor": "Ana Sol", "Nora": "Ann", "555-0142": "555-9999"}

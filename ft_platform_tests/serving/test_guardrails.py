@@ -16,9 +16,9 @@ from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform.serving.catalog import Kind, ServedModel
 from ft_platform.serving.engine.requests import Generation
-from ft_platform.settings.guardrails import Guardrails
-from ft_platform.settings.serving import Serving
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.guardrails import Guardrails
+from ft_platform.use_case.settings.serving import Serving
 from ft_platform_tests.serving.fakes import FakeEngine, app_of, running, served, settings, wait_until
 from ft_platform_tests.tiny_models import tiny_tokenizer
 

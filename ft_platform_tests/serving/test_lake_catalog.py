@@ -20,8 +20,8 @@ from ft_platform.serving import evaluated, lake_catalog
 from ft_platform.serving.catalog import ServedModel, Shelf
 from ft_platform.serving.guardrails.refusal import Refused
 from ft_platform.serving.installation import engine_and_catalog
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import FILE_NAME
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, attributes_for

@@ -17,8 +17,8 @@ from ft_platform.monitoring.traffic.tables import SCHEMAS
 from ft_platform.serving.api import guard, routes
 from ft_platform.serving.api.noting import Rights, drawn
 from ft_platform.serving.catalog import ServedModel
-from ft_platform.settings.monitoring import Capture, Monitoring
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.monitoring import Capture, Monitoring
 from ft_platform_tests.serving.fakes import FakeEngine, Kept, asking, every_kind
 
 TEXT = "I am Alda Quirrow and my card is blocked"

@@ -12,8 +12,8 @@ from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.serving.engine.requests import Adapter
 from ft_platform.serving.engine.worker import Engine
-from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.base_model import BaseModelSettings
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.serving.engines import Asked
 

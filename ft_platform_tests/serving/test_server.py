@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from ft_platform.errors import ConfigError
+from ft_platform.serving.api import deadlines
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.server import ApiServer
 from ft_platform.serving.api_keys import ApiKeys, add_key
-from ft_platform.web import deadlines
 from ft_platform_tests.serving.fakes import FakeEngine, app_of, running, served, wait_until
 
 pytestmark = pytest.mark.integration

@@ -18,7 +18,7 @@ import yaml
 
 from ft_platform import __version__
 from ft_platform.serving.supervision import MOST_SHORT, compose_service, stop, systemd_unit
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 SUPERVISOR = """
 import os, pathlib, signal, sys, time

@@ -9,12 +9,13 @@ import pytest
 
 from ft_platform.errors import EndpointFailed
 from ft_platform.lake.files import locked
-from ft_platform.serving import deploying, upkeep
-from ft_platform.serving.deploying import deploy
+from ft_platform.monitoring.rollout import deploying
+from ft_platform.monitoring.rollout.deploying import deploy
+from ft_platform.serving import upkeep
 from ft_platform.serving.targets.contract import Endpoint, Status
 from ft_platform.serving.upkeep import take_away_withdrawn
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.rollout import Rollout
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.rollout import Rollout
 
 OLDEST, BEFORE, NOW, NEVER = "release-c", "release-b", "release-a", "release-0"
 

@@ -13,7 +13,7 @@ from ft_platform.errors import BaseModelError
 from ft_platform.lake.releases import STANDS, releases
 from ft_platform.models import base_model
 from ft_platform.models.guards.own_files import TERM_WEIGHTS
-from ft_platform.publishing.training import checkpoint_for
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.serving.engine.requests import Adapter, Generation, Sampling, UnknownModel
 from ft_platform.serving.engine.words import WordEngine
 from ft_platform.serving.golden import golden_set

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.keys.providers.file import FileKeys
-from ft_platform.settings.environment import Environment
-from ft_platform.signing import keys as module
-from ft_platform.signing.keys import SigningKeys
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.lake.keys.providers.file import FileKeys
+from ft_platform.lake.signing import keys as module
+from ft_platform.lake.signing.keys import SigningKeys
+from ft_platform.lake.signing.opening import signing_keys_of
+from ft_platform.use_case.settings.environment import Environment
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import boto3
 import pytest
 
 from ft_platform import cli
-from ft_platform.environment import load_environment
 from ft_platform.errors import KeyMissing
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
-from ft_platform.settings.environment import Environment
-from ft_platform.signing.models import sign_model, verify_model
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.lake.signing.models import sign_model, verify_model
+from ft_platform.lake.signing.opening import signing_keys_of
+from ft_platform.use_case.environment import load_environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.lake.test_seals import seals, table
 

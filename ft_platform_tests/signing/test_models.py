@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ft_platform import cli
 from ft_platform.errors import CorruptVersion, KeyMissing, MissingExtra, VersionRefused
-from ft_platform.settings.environment import Environment
-from ft_platform.signing.certificates import certificates, model_key
-from ft_platform.signing.keys import SigningKeys
-from ft_platform.signing.models import sign_model, verify_model
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.lake.signing.certificates import certificates, model_key
+from ft_platform.lake.signing.keys import SigningKeys
+from ft_platform.lake.signing.models import sign_model, verify_model
+from ft_platform.lake.signing.opening import signing_keys_of
+from ft_platform.use_case.settings.environment import Environment
 
 NO_NETWORK = (
     "import socket, sys; socket.socket.connect = socket.getaddrinfo = lambda *a, **k: sys.exit('the network was"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import ConfigError, SourceError
-from ft_platform.settings.allowed_sources import require_allowed
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.source import DATABASES
 from ft_platform.sources.discovery import fingerprint
+from ft_platform.use_case.settings.allowed_sources import require_allowed
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.source import DATABASES
 from ft_platform_tests.tables import use_case
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from ft_platform.errors import SourceError
 from ft_platform.records.rows import TableRows
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.discovery import fingerprint
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.sources.known_records import KnownRecords
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.lake.object_store.stores import ACCOUNT, AZURE, KEY
 from ft_platform_tests.tables import use_case
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ft_platform.errors import SourceError
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.tables import use_case
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)

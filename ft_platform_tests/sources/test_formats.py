@@ -13,9 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from ft_platform.errors import SourceError
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.file_names import file_names
-from ft_platform.settings.source import FORMATS, Source
 from ft_platform.sources import formats as package
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.file_format import OpenFile, format_name, formats, known_endings
@@ -26,6 +23,9 @@ from ft_platform.use_case.fields import fields, file_schema
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.scaffold import scaffold_yaml
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.file_names import file_names
+from ft_platform.use_case.settings.source import FORMATS, Source
 from ft_platform_tests.conftest import minimal_attributes
 
 CANARY = "Zebulon Quartermain"

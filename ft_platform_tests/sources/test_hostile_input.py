@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ft_platform.errors import SourceError
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.tables import use_case
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
@@ -438,7 +438,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
 import sys, resource, json, gzip, pyarrow as pa, pyarrow.parquet as pq
 from datetime import UTC, datetime
 from pathlib import Path
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.sources.ingest import read_new_records
 from ft_platform_tests.tables import use_case
 path, rows = Path(sys.argv[1]), int(sys.argv[2])

@@ -25,7 +25,7 @@ PROGRAM = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.sources.ingest import read_new_records
 from ft_platform_tests.tables import use_case
 for uri in sys.argv[2:]:

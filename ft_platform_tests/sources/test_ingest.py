@@ -13,12 +13,12 @@ from ft_platform.process.progress import Update, listening
 from ft_platform.records.newest_rows import newest_rows
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import raw_schema
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.digests import from_hex, places_in, text_digests
 from ft_platform.sources.discovery import fingerprint
 from ft_platform.sources.ingest import Ingest, read_new_records
 from ft_platform.sources.known_records import KnownRecords, distinct_ids
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.tables import use_case
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)

@@ -10,10 +10,10 @@ import pytest
 from pyarrow import parquet
 
 from ft_platform.errors import SourceError
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.source import Source
 from ft_platform.sources import looking
 from ft_platform.sources.looking import look, sampled
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.source import Source
 
 ROWS = [{"id": str(number), "text": f"question {number}", "extra": "x"} for number in range(30)]
 

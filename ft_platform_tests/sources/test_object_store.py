@@ -18,10 +18,10 @@ from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake import tables
 from ft_platform.lake.store import Lake
 from ft_platform.records.rows import TableRows
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.discovery import fingerprint
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.sources.known_records import KnownRecords
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.tables import use_case
 

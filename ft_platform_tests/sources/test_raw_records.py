@@ -13,8 +13,8 @@ from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.tables import use_case
 
 HEADER = "id,text,label,consent,region\n"
@@ -180,7 +180,7 @@ def test_two_processes_at_once_add_each_row_once(environment: Environment, lake:
 import sys
 from pathlib import Path
 from ft_platform.assets.raw_records import ingest_source
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.errors import TransientError
 from ft_platform.lake.opening import open_lake
 from ft_platform_tests.tables import use_case

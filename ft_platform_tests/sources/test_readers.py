@@ -19,9 +19,9 @@ from deltalake import DeltaTable, write_deltalake
 from ft_platform.assets.raw_records import ingest_source
 from ft_platform.errors import SourceError
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import Ingest, read_new_records
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.tables import use_case
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)

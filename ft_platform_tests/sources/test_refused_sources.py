@@ -17,10 +17,10 @@ from pydantic import ValidationError
 
 from ft_platform.errors import DiskFull, FtError, SourceError
 from ft_platform.process.file_names import shown
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.source import Source
 from ft_platform.sources.failures import plain_failures
 from ft_platform.sources.ingest import joined_encodings, read_new_records
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.source import Source
 from ft_platform_tests.attacks.damaged_files import (
     CANARY,
     COLUMNS,

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from ft_platform.errors import TransientError
-from ft_platform.settings.environment import Environment
 from ft_platform.sources import deadline, unity_catalog
 from ft_platform.sources.deadline import answered, once, watched
 from ft_platform.sources.discovery import fingerprint
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.tables import use_case
 
 SECONDS = 2
@@ -201,8 +201,8 @@ def test_the_hub_too(serve, tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from ft_platform.settings.environment import Environment
-from ft_platform.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.environment import Environment
 from ft_platform.sources.discovery import fingerprint
 from ft_platform_tests.tables import use_case
 source = use_case(source={"uri": "hf://datasets/owner/letters/a.csv", "limits": {"silent_seconds": 2}}).settings.source

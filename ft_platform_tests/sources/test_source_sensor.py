@@ -15,7 +15,7 @@ from ft_platform.errors import SourceError
 from ft_platform.governance import feedback_releases
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.sensors import source_sensor
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.tables import use_case
 

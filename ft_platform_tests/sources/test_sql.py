@@ -13,9 +13,9 @@ from ft_platform.assets.raw_records import ingest_source
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.discovery import fingerprint
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.postgres_server import is_there, postgres_server
 from ft_platform_tests.tables import use_case
 

@@ -13,10 +13,10 @@ from ft_platform.errors import SourceError
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.records.columns import MESSAGES, answers, contents
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.tool_messages import json_text
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.models.rendering.chat_families import FAMILIES, family_tokenizer
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.sources.test_chat_formats import messages_of

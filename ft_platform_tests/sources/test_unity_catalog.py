@@ -14,11 +14,11 @@ from deltalake import write_deltalake
 
 from ft_platform.errors import ConfigError, FtError, SourceError, TransientError
 from ft_platform.records.rows import TableRows
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.discovery import fingerprint
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.sources.known_records import KnownRecords
 from ft_platform.sources.unity_catalog import _options
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.sources import unity_server
 from ft_platform_tests.tables import use_case

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ft_platform.engines.in_process import InProcess
 from ft_platform.lake.stage_table import Work
+from ft_platform.records.engines.in_process import InProcess
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import splits_schema
 from ft_platform.records.stage_results import StageResult

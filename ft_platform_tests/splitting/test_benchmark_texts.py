@@ -9,8 +9,8 @@ import pytest
 from ft_platform.errors import ConfigError
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema
-from ft_platform.settings.splits import Splits
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts, benchmark_fingerprint, benchmark_texts
+from ft_platform.use_case.settings.splits import Splits
 from ft_platform_tests.splitting.in_memory import leakage, split
 from ft_platform_tests.tables import table, use_case
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ft_platform.near_duplicates import normalized_text
 from ft_platform.records.columns import user_texts
+from ft_platform.records.near_duplicates import normalized_text
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema
 from ft_platform.splitting.label_shares import label_shares

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ft_platform.engines import engine_of
-from ft_platform.engines.in_process import InProcess
 from ft_platform.errors import ConfigError, MissingExtra
+from ft_platform.records.engines import engine_of
+from ft_platform.records.engines.in_process import InProcess
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema
 from ft_platform.splitting.paraphrases import neighbours, paraphrase_fingerprint, paraphrases, sentence_model

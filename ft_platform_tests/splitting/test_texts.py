@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from ft_platform.near_duplicates import normalized_text
 from ft_platform.records.columns import MESSAGES
+from ft_platform.records.near_duplicates import normalized_text
 from ft_platform.records.rows import TableRows
 from ft_platform.splitting.texts import normalized_user_texts
 

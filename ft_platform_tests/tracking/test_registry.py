@@ -14,8 +14,8 @@ from ft_platform.lake.releases import releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.releasing import roll_back, withdraw
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.registry import disagreement, show_releases
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.mlflow_server import mlflow_server
 from ft_platform_tests.release.test_releasing import REASON, Case

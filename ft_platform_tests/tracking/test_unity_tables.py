@@ -20,10 +20,10 @@ from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process import unity_catalog
 from ft_platform.records.schemas import anonymized_schema, raw_schema, splits_schema
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.unity_catalog import UnityCatalog
 from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.tracking.unity_tables import Shown, show_tables
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.unity_catalog import UnityCatalog
 from ft_platform_tests.serving.clients import FOLDER
 from ft_platform_tests.tables import table, use_case
 

@@ -24,8 +24,6 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.kernels.packed_forward import packed_forward
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.training import Training
 from ft_platform.training import processes, sharding
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.checkpoint import hand_over, of_all_processes, write_weights
@@ -34,6 +32,8 @@ from ft_platform.training.lora import with_trainable_weights
 from ft_platform.training.objectives import AnswerLoss
 from ft_platform.training.state import States
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.tiny_models import split_rows
 
 LOG = logging.getLogger("test")

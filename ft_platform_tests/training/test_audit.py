@@ -15,14 +15,14 @@ from ft_platform.lake.gate import problems_with, require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.models.rendering.renderer import NotRendered, Renderer
 from ft_platform.models.rendering.text_tokens import TextTokens
-from ft_platform.publishing.training_audit import audit_for
-from ft_platform.settings.audit import Audit
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.training_audit import audit_for
 from ft_platform.stages import TRAINING_AUDIT
 from ft_platform.training.audit import renderers_of
 from ft_platform.training.audit_faults import KINDS, REASONS, Found
 from ft_platform.training.audit_verdict import audit_inputs, current_verdict, read_figures, require_audited_renderer
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.audit import Audit
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.models.rendering.chat_families import FAMILIES, family_tokenizer
 from ft_platform_tests.tiny_models import CHATML, split_rows, tiny_model, tiny_tokenizer, usable_splits, use_case_for
 

@@ -8,11 +8,11 @@ from ft_platform.errors import ConfigError, CorruptVersion, VersionRefused
 from ft_platform.lake import provenance
 from ft_platform.lake.releases import STANDS
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.training import CHAMPION
 from ft_platform.training.continuing import continued_from, weights_of
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.training import CHAMPION
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.tiny_models import save_tiny_model

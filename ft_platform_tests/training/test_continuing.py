@@ -17,16 +17,16 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.publishing.training import Trained, checkpoint_for
 from ft_platform.reporting.lineage import manifests_behind
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hash import settings_hash
-from ft_platform.settings.training import NEWEST, Training
+from ft_platform.reporting.publishing.training import Trained, checkpoint_for
 from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.training import loop, stopping
 from ft_platform.training.continuing import continued_from, start_of
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hash import settings_hash
+from ft_platform.use_case.settings.training import NEWEST, Training
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
@@ -413,7 +413,7 @@ def test_the_command_continues_over_the_whole_graph_and_is_repeated_without_trai
     attributes = minimal_attributes(str(write_csv(source, records(20))))
     attributes |= {"base_model": {"uri": str(model), "dtype": "float32"}, "training": FAST}
     write_use_case(environment.defs, "complaints", attributes)
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     monkeypatch.setattr("ft_platform.compute.backends.local.run", run_here)
 
     def run(*words: str) -> dict[str, Any]:

@@ -17,8 +17,6 @@ from ft_platform.errors import ConfigError, MissingExtra, OutOfMemory, Preempted
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.models.kernels.packed_forward import packed_forward
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.training import Training
 from ft_platform.training import loop, privacy_budget
 from ft_platform.training.batches import Row, split_off_prefix, with_persons
 from ft_platform.training.loop import train
@@ -29,6 +27,8 @@ from ft_platform.training.secret_draws import SecretDraws, new_secret
 from ft_platform.training.state import States
 from ft_platform.training.stopping import Stopping
 from ft_platform.use_case.schema import Task, UseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import (
     save_tiny_model,
@@ -370,8 +370,8 @@ def holding(secret: str, lake) -> set[str]:
 def test_a_checkpoint_tells_its_budget_holds_no_secret_and_cannot_be_reproduced(
     lake, environment, model, objective, monkeypatch
 ):
-    from ft_platform.publishing.training import checkpoint_for
     from ft_platform.reporting.evaluation_report import training_sentence
+    from ft_platform.reporting.publishing.training import checkpoint_for
     from ft_platform.training.reproduce import reproduce
 
     made: list[str] = []
@@ -445,7 +445,7 @@ def test_an_estimate_says_what_will_be_promised_and_counts_every_record_alone(la
 
 
 def test_divided_weights_are_refused(lake, environment, model, monkeypatch):
-    from ft_platform.publishing import training as trainer
+    from ft_platform.reporting.publishing import training as trainer
 
     use_case = use_case_for(model, differential_privacy={"target_epsilon": 6.0})
     profile = ComputeProfile(backend="torchrun", processes=2, sharded=True)

@@ -10,7 +10,6 @@ import torch
 from ft_platform.models.kernels.packed_forward import packed_forward
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process import progress
-from ft_platform.settings.training import Training
 from ft_platform.training import gpu
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.gpu import GpuMeter
@@ -18,6 +17,7 @@ from ft_platform.training.loop import train
 from ft_platform.training.lora import add_adapter
 from ft_platform.training.objectives import AnswerLoss
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.tiny_models import split_rows, tiny_model, tiny_tokenizer
 
 CUDA = torch.device("cuda", 0)

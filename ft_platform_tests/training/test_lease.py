@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from ft_platform.errors import BudgetExceeded, Preempted, TrainerRunning
+from ft_platform.lake import lease as leases
+from ft_platform.lake.lease import lease
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import TrainingStates, UnfinishedTraining, unfinished_trainings
 from ft_platform.lake.versions import TableVersion
-from ft_platform.training import lease as leases
-from ft_platform.training.lease import lease
 from ft_platform.training.run import TrainingRun
 from ft_platform.training.state import States, hardware
 from ft_platform.training.stopping import Stopping
@@ -27,7 +27,7 @@ LOG = logging.getLogger("test")
 @pytest.fixture
 def bucket_lake(monkeypatch):
     with s3_bucket("lake", monkeypatch):
-        from ft_platform.environment import load_environment
+        from ft_platform.use_case.environment import load_environment
 
         yield Lake("s3://lake/department", load_environment().storage_options())
 

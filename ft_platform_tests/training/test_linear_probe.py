@@ -11,20 +11,20 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from ft_platform.errors import ConfigError, DataError
-from ft_platform.experiments.curve import trainings_for_curve
-from ft_platform.experiments.search import make_trials
 from ft_platform.models import base_model
 from ft_platform.models.prompt_states import prompt_states
-from ft_platform.privacy_attacks import canary_audit
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.reporting.evaluation_report import training_sentence
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.training import REGRESSIONS
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.training.estimate import estimate
+from ft_platform.training.experiments.curve import trainings_for_curve
+from ft_platform.training.experiments.search import make_trials
 from ft_platform.training.linear_probe import _to_features, probe_weights
 from ft_platform.training.prepare import prepare
+from ft_platform.training.privacy_attacks import canary_audit
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.training import REGRESSIONS
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for, splits_schema
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits

@@ -10,13 +10,13 @@ from ft_platform.errors import ConfigError, NanLoss, OutOfMemory
 from ft_platform.models.kernels.packed_forward import packed_forward, padded_forward
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process import progress
-from ft_platform.settings.training import Training
 from ft_platform.training import loop
 from ft_platform.training.batches import Row, split_off_prefix, training_order
 from ft_platform.training.loop import planned_steps, train
 from ft_platform.training.lora import add_adapter, learning_rate_factor, trainable
 from ft_platform.training.objectives import AnswerLoss, summed_loss
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.tiny_models import split_rows, tiny_model, tiny_tokenizer
 from ft_platform_tests.training.losses import validation_loss
 

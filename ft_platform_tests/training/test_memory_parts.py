@@ -9,7 +9,6 @@ from ft_platform.costs.memory_needs import require_memory
 from ft_platform.errors import DoesNotFit
 from ft_platform.lake.store import Lake
 from ft_platform.models.kernels.recomputation import recomputes
-from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.training import fit_check
 from ft_platform.training.estimate import estimate
 from ft_platform.training.fit_check import require_fit
@@ -18,6 +17,7 @@ from ft_platform.training.lora import trainable
 from ft_platform.training.memory_parts import memory_parts
 from ft_platform.training.plan import heaviest_micro_batch, plan_of, tokens_of
 from ft_platform.training.prepare import prepare
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
 

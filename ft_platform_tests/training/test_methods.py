@@ -13,8 +13,7 @@ from ft_platform.models.guards.own_files import LABEL_HEAD
 from ft_platform.models.kernels.packed_forward import packed_forward, padded_forward
 from ft_platform.models.kernels.recomputation import recomputes
 from ft_platform.models.label_head import head_scores, with_label_head
-from ft_platform.publishing.training import checkpoint_for
-from ft_platform.settings.training import Training
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.training.batches import Row
 from ft_platform.training.loop import micro_batches
 from ft_platform.training.lora import add_adapter, trainable
@@ -23,6 +22,7 @@ from ft_platform.training.preferences import Pair, PreferenceLoss, summed_log_pr
 from ft_platform.training.prepare import fit, prepare
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, tiny_model, usable_splits, use_case_for
 from ft_platform_tests.training.losses import validation_loss

@@ -12,15 +12,15 @@ import pytest
 import torch
 
 from ft_platform.lake.provenance import training_record_ids
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.columns import MESSAGES
-from ft_platform.settings.fairness import Swap, TrainingMitigation
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.training.mitigation import resampling, reweighing, with_swapped_copies
 from ft_platform.training.prepare import prepare
 from ft_platform.training.reproduce import as_trained, reproduce
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.fairness import Swap, TrainingMitigation
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import SCHEMA, save_tiny_model, split_rows, usable_splits
 from ft_platform_tests.training.losses import validation_loss

@@ -10,12 +10,10 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from ft_platform.errors import ConfigError, Preempted
-from ft_platform.experiments.training_once import with_training
 from ft_platform.models.label_head import head_of
-from ft_platform.publishing.training import checkpoint_for
-from ft_platform.settings.hash import settings_hash
-from ft_platform.settings.training import Training
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.training import loop
+from ft_platform.training.experiments.training_once import with_training
 from ft_platform.training.head_start import at_typical_tokens
 from ft_platform.training.loop import _Loop, planned_steps
 from ft_platform.training.prepare import fit, prepare
@@ -24,6 +22,8 @@ from ft_platform.training.reproduce import reproduce
 from ft_platform.training.run import TrainingRun
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.hash import settings_hash
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 from ft_platform_tests.training.test_methods import preference_case, preference_rows

@@ -20,10 +20,10 @@ from safetensors.torch import load_file
 from ft_platform.errors import BaseModelError, ConfigError
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
-from ft_platform.settings.training import Training
 from ft_platform.training import processes, sharding
 from ft_platform.training.checkpoint import write_weights
 from ft_platform.training.lora import trainable, with_trainable_weights
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 

@@ -19,8 +19,6 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.models.kernels import own_kernels
 from ft_platform.models.kernels.packed_forward import packed_forward
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.training import Training
 from ft_platform.training import state
 from ft_platform.training.batches import Row, split_off_prefix
 from ft_platform.training.loop import train
@@ -29,6 +27,8 @@ from ft_platform.training.objectives import AnswerLoss
 from ft_platform.training.state import States
 from ft_platform.training.stopping import Stopping
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.tiny_models import split_rows, tiny_model, tiny_tokenizer
 
 LOG = logging.getLogger("test")

@@ -21,12 +21,12 @@ from ft_platform.models import base_model
 from ft_platform.models.adapter import with_adapter
 from ft_platform.models.kernels.packed_forward import packed_forward
 from ft_platform.models.rendering.renderer import Renderer, labels_of
-from ft_platform.publishing.training import checkpoint_for
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.dataset import read_splits, render_split
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.training.objectives import AnswerLoss
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
 from ft_platform_tests.training.losses import validation_loss
 
@@ -101,7 +101,7 @@ def test_no_text_of_a_record_is_in_the_checkpoint(lake, environment, use_case, s
 
 def test_equal_inputs_use_the_checkpoint_again_and_train_nothing(lake, environment, use_case, splits, monkeypatch):
     first = checkpoint_for(lake, environment, use_case, splits, LOG)
-    monkeypatch.setattr("ft_platform.publishing.training._train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr("ft_platform.reporting.publishing.training._train", lambda *_: pytest.fail("trained again"))
     second = checkpoint_for(lake, environment, use_case, splits, LOG)
     assert (
         second.reused

@@ -12,15 +12,15 @@ from pydantic import ValidationError
 from ft_platform.errors import DataError
 from ft_platform.lake.provenance import training_record_ids
 from ft_platform.lake.store import Lake
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.reporting.evaluation_report import training_sentence
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hash import settings_hash
-from ft_platform.settings.training import Training
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.training.reproduce import reproduce
 from ft_platform.training.window import date_columns, in_words, within_window
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hash import settings_hash
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import SCHEMA, save_tiny_model, split_rows, usable_splits
 

@@ -11,27 +11,27 @@ import pytest
 
 from ft_platform.errors import ConfigError, DataError, VersionRefused
 from ft_platform.evaluation.files import read_predictions
-from ft_platform.experiments.curve import trainings_for_curve
 from ft_platform.lake.store import Lake
 from ft_platform.models import base_model
 from ft_platform.models.characters import Characters
 from ft_platform.models.rendering.renderer import Rendered
-from ft_platform.privacy_attacks.verdict import privacy_verdict
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.publishing.fairness import publish_fairness
-from ft_platform.publishing.privacy import publish_privacy_report
-from ft_platform.publishing.regression import publish_regression_report
-from ft_platform.publishing.training import checkpoint_for
-from ft_platform.publishing.training_audit import audit_for
 from ft_platform.reporting.model_card import publish_model_card
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.reporting.publishing.fairness import publish_fairness
+from ft_platform.reporting.publishing.privacy import publish_privacy_report
+from ft_platform.reporting.publishing.regression import publish_regression_report
+from ft_platform.reporting.publishing.training import checkpoint_for
+from ft_platform.reporting.publishing.training_audit import audit_for
 from ft_platform.training.estimate import estimate
+from ft_platform.training.experiments.curve import trainings_for_curve
 from ft_platform.training.prepare import prepare
+from ft_platform.training.privacy_attacks.verdict import privacy_verdict
 from ft_platform.training.rendered import RenderedSplit
 from ft_platform.training.reproduce import reproduce
 from ft_platform.training.words import learned, run_of
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for, splits_schema
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from ft_platform.cleaning.validation.expectations import validate
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.reporting.data_docs import data_docs, publish_data_docs, sections
-from ft_platform.validation.expectations import validate
 from ft_platform_tests.tables import use_case
 from ft_platform_tests.validation.test_expectations import cleaned
 

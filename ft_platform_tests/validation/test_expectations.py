@@ -6,11 +6,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from ft_platform.cleaning.validation.expectations import ValidationResult, validate
+from ft_platform.cleaning.validation.suite import expectation_problems
 from ft_platform.errors import ConfigError
 from ft_platform.records.schemas import cleaned_schema, splits_schema
 from ft_platform.use_case.named import NamedUseCase
-from ft_platform.validation.expectations import ValidationResult, validate
-from ft_platform.validation.suite import expectation_problems
 from ft_platform_tests.tables import table, use_case
 
 CANARY = "Zaphod-Canary-4711"

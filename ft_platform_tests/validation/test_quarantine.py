@@ -4,14 +4,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ft_platform.engines.in_process import InProcess
+from ft_platform.cleaning.validation.quarantine import QUARANTINED, quarantine, quarantined_percent
 from ft_platform.errors import ConfigError
 from ft_platform.lake.stage_table import Work
 from ft_platform.records.columns import REMOVED
+from ft_platform.records.engines.in_process import InProcess
 from ft_platform.records.schemas import cleaned_schema
 from ft_platform.records.stage_results import StageStream
 from ft_platform.use_case.named import NamedUseCase
-from ft_platform.validation.quarantine import QUARANTINED, quarantine, quarantined_percent
 from ft_platform_tests.tables import table, use_case
 
 BETWEEN = {

@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from ft_platform.cleaning.validation.columns import FlatColumns, columns_of
+from ft_platform.cleaning.validation.expectations import validate
+from ft_platform.cleaning.validation.offered import OFFERED
+from ft_platform.cleaning.validation.suite import expectation_problems, implementation
 from ft_platform.records.schemas import splits_schema
-from ft_platform.validation.columns import FlatColumns, columns_of
-from ft_platform.validation.expectations import validate
-from ft_platform.validation.offered import OFFERED
-from ft_platform.validation.suite import expectation_problems, implementation
 from ft_platform_tests.tables import table, use_case
 
 IN_ORDER = [
@@ -159,7 +159,7 @@ def plain(case, records: pa.Table, name: str, kwargs: dict[str, Any]) -> dict[st
 )
 def test_the_verdict_is_that_of_plain_great_expectations(name, kwargs, batch_rows, monkeypatch):
     monkeypatch.setattr(
-        "ft_platform.near_duplicates.copies.PLACES_AT_ONCE", 2 * batch_rows
+        "ft_platform.records.near_duplicates.copies.PLACES_AT_ONCE", 2 * batch_rows
     )  # uniqueness in three parts, and in one
     case = use_case(validation={"expectations": [{"table": "splits", "expectation": name, "kwargs": kwargs}]})
     rows = records(case)

@@ -8,17 +8,17 @@ import httpx2
 import pytest
 
 from ft_platform.evaluation.annotation.browsing import sheets
+from ft_platform.evaluation.annotation.marks import standing_marks
 from ft_platform.evaluation.annotation.tasks import make_task
 from ft_platform.lake.versions import TableVersion
 from ft_platform.people.identity.users import Users
 from ft_platform.people.person import named
-from ft_platform.privacy.marks import standing_marks
-from ft_platform.reporting.portal.acting import page_for, view_of
-from ft_platform.reporting.portal.asking import Acting
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.web.portal_acts import acts
+from ft_platform.web.portal_pages.acting import page_for, view_of
+from ft_platform.web.portal_pages.asking import Acting
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.annotation.test_repairs import checked

@@ -11,20 +11,20 @@ import httpx2
 import pytest
 
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.orchestration.erasure_acts import erasure_acts
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.identity.users import Users
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
 from ft_platform.release.sign_off import publish_sign_off, sign_off
-from ft_platform.reporting.portal.acting import page_for, view_of
-from ft_platform.reporting.portal.asking import Acting
 from ft_platform.reporting.sign_off_page import write_sign_off
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.people import People
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.people import People
+from ft_platform.web.erasure_acts import erasure_acts
 from ft_platform.web.forms import form_token
 from ft_platform.web.portal_acts import acts
+from ft_platform.web.portal_pages.acting import page_for, view_of
+from ft_platform.web.portal_pages.asking import Acting
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.release.evidence_case import MEASURED, OWNERS

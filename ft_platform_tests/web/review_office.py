@@ -12,10 +12,10 @@ import pytest
 from ft_platform.people.identity.users import Users
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
-from ft_platform.reporting.portal.acting import page_for, view_of
-from ft_platform.reporting.portal.asking import Acting
 from ft_platform.use_case.file import load_use_case
 from ft_platform.web.portal_acts import acts
+from ft_platform.web.portal_pages.acting import page_for, view_of
+from ft_platform.web.portal_pages.asking import Acting
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.evaluation.judged_case import JudgedCase, judged_case
 from ft_platform_tests.web.office import PHRASE, Browser

@@ -8,9 +8,9 @@ from starlette.types import ASGIApp
 
 from ft_platform.people.identity.desk import Desk
 from ft_platform.people.noted import Noted
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hosts import Hosts
-from ft_platform.settings.sign_in import SignIn as Settings
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hosts import Hosts
+from ft_platform.use_case.settings.sign_in import SignIn as Settings
 from ft_platform.web.guard import Guard
 from ft_platform.web.sign_in import SignIn
 from ft_platform_tests.web.visitor import Visitor, echo

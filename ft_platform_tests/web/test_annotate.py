@@ -11,7 +11,7 @@ from ft_platform.evaluation.annotation.browsing import handle_of
 from ft_platform.evaluation.annotation.repairs import repairs
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.person import named
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.web.annotating import ANA, BO, CY, EVE, MIA, MISSED, PAGE, Annotating, Expert
 from ft_platform_tests.web.office import Forms, alert
 

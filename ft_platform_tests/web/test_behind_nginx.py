@@ -20,9 +20,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 pytest.importorskip("dagster_webserver")
-from ft_platform.environment import load_environment
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.log import AuditLog
+from ft_platform.use_case.environment import load_environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.web.certificates import certificate
 from ft_platform_tests.web.server import OURS, free_port, home_with, listens, webserver

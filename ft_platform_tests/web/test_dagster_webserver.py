@@ -22,12 +22,13 @@ from websockets.sync.client import connect
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration import instance
 from ft_platform.orchestration.run_launcher import WatchingRunLauncher
+from ft_platform.redaction.guarded_instance import GuardedInstance
 from ft_platform.redaction.settings_file import INSTANCE_CLASS
-from ft_platform.settings.environment import Environment
-from ft_platform.web import dagster_webserver, deadlines
+from ft_platform.serving.api import deadlines
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web import dagster_webserver
 from ft_platform.web.dagster_dev import OURS as OUR_WORDS
 from ft_platform.web.dagster_dev import our_webserver
-from ft_platform.web.guarded_instance import GuardedInstance
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.web.asgi import dagster_class
 from ft_platform_tests.web.server import OURS, PLAIN, free_port, home_with, listens, status_of, webserver

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 pytest.importorskip("dagster_webserver")
-from ft_platform.orchestration.acting import acting
 from ft_platform.people.noted import Noted
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.acting import acting
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.erasure.conftest import PERSON, bytes_below

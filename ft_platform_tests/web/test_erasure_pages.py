@@ -14,13 +14,13 @@ import pytest
 pytest.importorskip("dagster_webserver")
 from ft_platform.erasure.executing import STEPS
 from ft_platform.lake.opening import open_lake
-from ft_platform.orchestration.acting import acting
 from ft_platform.orchestration.follow_up import follow_up
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.identity.users import Users
 from ft_platform.people.noted import Noted
 from ft_platform.release.erasures import APPROVED, DONE, REFUSED, WAITS, requests
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.acting import acting
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case

@@ -12,7 +12,7 @@ pytest.importorskip("dagster_webserver")
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.web import guard
 from ft_platform.web.dagster_webserver import guard_webserver
 from ft_platform_tests.web.asgi import JSON, OWN, dagster_app, request, websocket
@@ -287,7 +287,7 @@ def test_a_debug_file_of_a_run_is_read_by_the_own_page_only(app, instance: dg.Da
 
 
 def test_paths_below_a_prefix_are_told_apart_too(instance: dg.DagsterInstance) -> None:
-    from ft_platform.settings.hosts import Hosts
+    from ft_platform.use_case.settings.hosts import Hosts
 
     async def inner(scope, receive, send) -> None:
         raise AssertionError("reached")

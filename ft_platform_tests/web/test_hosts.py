@@ -3,8 +3,8 @@
 import pytest
 
 from ft_platform.errors import ConfigError
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hosts import Hosts, authority, is_loopback
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hosts import Hosts, authority, is_loopback
 
 HOSTS = Hosts.of(["ml.example.org", "10.0.0.5:3000"])
 HERE = ("127.0.0.1", 3000)
@@ -65,7 +65,7 @@ def test_an_installation_names_hosts_in_its_file_or_by_a_variable(tmp_path):
 
 @pytest.mark.parametrize("wrong", ["http://ml.example.org", "*", "a b", "ml.example.org/", "ml.example.org:"])
 def test_a_host_that_could_never_match_is_an_error_in_the_file(monkeypatch, tmp_path, wrong):
-    from ft_platform.environment import load_environment
+    from ft_platform.use_case.environment import load_environment
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FT_WEB_HOSTS", wrong)

@@ -16,7 +16,7 @@ from ft_platform.assets.stage import report_link
 from ft_platform.lake.opening import open_lake
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.reporting.data_plots import counts_plot
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.web.browser import CHROMIUM, WAIT_SECONDS, Page, chromium
 from ft_platform_tests.web.server import OURS, home_with, webserver
 

@@ -6,8 +6,8 @@ import pytest
 
 from ft_platform.errors import ConfigError
 from ft_platform.people.identity.users import Users
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.sign_in import SignIn
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.sign_in import SignIn
 from ft_platform.web.listening import Tls, listening_on
 from ft_platform_tests.web.certificates import certificate
 

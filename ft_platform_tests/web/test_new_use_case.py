@@ -15,17 +15,17 @@ import yaml
 pytest.importorskip("dagster_webserver")
 pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
 from ft_platform.lake.opening import open_lake
-from ft_platform.orchestration.acting import acting
+from ft_platform.onboarding.proposal.draft import Answers, draft
+from ft_platform.onboarding.proposal.questions import questions
 from ft_platform.people.identity.users import Users
-from ft_platform.proposal.draft import Answers, draft
-from ft_platform.proposal.questions import questions
 from ft_platform.release.waivers import waivers
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
+from ft_platform.web.acting import acting
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.web.office import PHRASE, Browser, Forms, alert
 

@@ -24,14 +24,14 @@ from ft_platform.people.identity.tokens import Tokens
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
 from ft_platform.reporting.html import page
-from ft_platform.reporting.portal.actions import TITLES
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hosts import Hosts
-from ft_platform.settings.sign_in import SignIn
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hosts import Hosts
+from ft_platform.use_case.settings.sign_in import SignIn
 from ft_platform.web.dagster_webserver import guard_webserver
 from ft_platform.web.forms import form_token
 from ft_platform.web.guard import Guard
 from ft_platform.web.portal import HEADERS, WORDS, PortalApp
+from ft_platform.web.portal_pages.actions import TITLES
 from ft_platform.web.roles.rules import Rules
 from ft_platform.web.roles.webserver import RoleWebserver
 from ft_platform_tests.conftest import minimal_attributes, write_use_case

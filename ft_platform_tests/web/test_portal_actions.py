@@ -19,13 +19,13 @@ from ft_platform.people.identity.users import Users
 from ft_platform.release.delegations import delegations
 from ft_platform.release.signatures import signatures
 from ft_platform.release.waivers import waivers
-from ft_platform.reporting.portal.acting import VIEWS
-from ft_platform.reporting.portal.actions import DISCLOSE, ERASE, TITLES
-from ft_platform.reporting.portal.asking import View
 from ft_platform.serving.api_keys import ApiKeys, add_key
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
 from ft_platform.web.portal_acts import acts
+from ft_platform.web.portal_pages.acting import VIEWS
+from ft_platform.web.portal_pages.actions import DISCLOSE, ERASE, TITLES
+from ft_platform.web.portal_pages.asking import View
 from ft_platform_tests.release.evidence_case import changed, gap, good_figures
 from ft_platform_tests.serving.fakes import FakeEngine, app_of, running, served, wait_until
 from ft_platform_tests.web.office import ANA, DANA, EVE, LEE, MARIA, REASON, TOM, Browser, Office, alert
@@ -258,7 +258,7 @@ def test_two_roles_sign_at_once_and_each_signature_counts(site: Site) -> None:
 
 
 def site_needs(site: Site) -> list[Any]:
-    from ft_platform.reporting.portal.needs import needs_of
+    from ft_platform.web.portal_pages.needs import needs_of
 
     return needs_of(site.office.lake, site.office.use_case, datetime.now(UTC).date())
 

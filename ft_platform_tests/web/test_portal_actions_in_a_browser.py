@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("dagster_webserver")
 pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
 from ft_platform.release.signatures import signatures
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
 from ft_platform_tests.release.evidence_case import changed, gap, good_figures
 from ft_platform_tests.reporting.axe import axe_script, barriers_of
 from ft_platform_tests.reporting.browser import browser

@@ -16,9 +16,9 @@ from ft_platform.people.looks.look import looks_in
 from ft_platform.people.person import named
 from ft_platform.privacy.own_sample import own_sample
 from ft_platform.privacy.recall_verdict import measure_recall
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.looks import Looks
-from ft_platform.settings.policy import Policy
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.looks import Looks
+from ft_platform.use_case.settings.policy import Policy
 from ft_platform_tests.web.annotating import ANA, BO, CY, EVE, MISSED, OWNERS, Annotating, Expert
 from ft_platform_tests.web.office import Forms, alert
 from ft_platform_tests.web.test_annotate import told

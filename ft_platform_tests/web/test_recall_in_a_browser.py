@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("dagster_webserver")
 pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.reporting.axe import axe_script
 from ft_platform_tests.reporting.browser import browser
 from ft_platform_tests.web.annotating import ANA

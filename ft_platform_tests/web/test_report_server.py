@@ -16,8 +16,8 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting.report_urls import report_url
-from ft_platform.settings.environment import Environment
-from ft_platform.web import deadlines
+from ft_platform.serving.api import deadlines
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.web.report_server import ReportServer, report_server
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.conftest import minimal_attributes, write_use_case

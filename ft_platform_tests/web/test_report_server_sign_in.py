@@ -17,8 +17,8 @@ from ft_platform.people.identity.users import Users
 from ft_platform.people.loading import permissions_of
 from ft_platform.people.noted import Noted, unnoted
 from ft_platform.people.person import named
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.people import People
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.people import People
 from ft_platform.web.listening import Tls
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.conftest import minimal_attributes, write_use_case

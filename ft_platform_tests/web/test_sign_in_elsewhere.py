@@ -11,7 +11,7 @@ pytest.importorskip("dagster_webserver")
 from ft_platform.errors import ConfigError
 from ft_platform.people.identity.openid import LOGOUT
 from ft_platform.people.identity.waits import FREE
-from ft_platform.settings.sign_in import SignIn as Settings
+from ft_platform.use_case.settings.sign_in import SignIn as Settings
 from ft_platform_tests.people.identity.hostile_provider import CLIENT, SECRET, HostileProvider, hostile_provider
 from ft_platform_tests.web.site import ANA, NAMED, OUTSIDE, OWN, PHRASE, SAYS, Site
 from ft_platform_tests.web.visitor import Visitor

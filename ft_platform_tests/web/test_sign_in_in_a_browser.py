@@ -17,7 +17,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.identity.second_factor import code_at, decoded
 from ft_platform.people.identity.users import Users
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.reporting.axe import axe_script, barriers, barriers_of
 from ft_platform_tests.reporting.browser import browser
 from ft_platform_tests.web.certificates import certificate

@@ -17,7 +17,7 @@ from ft_platform.compute.backend import Job, Launch, Look
 from ft_platform.compute.cloud_jobs import wait_for_end
 
 if TYPE_CHECKING:
-    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 MEMORY: Literal["there"] = "there"
 NEEDED = ("queue", "definition")

@@ -24,7 +24,7 @@ from ft_platform.compute.cloud_jobs import wait_for_end
 from ft_platform.errors import SubmissionRefused
 
 if TYPE_CHECKING:
-    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 MEMORY: Literal["there"] = "there"
 NEEDED = ("image", "role", "instance", "output")

@@ -35,7 +35,7 @@ from ft_platform.compute.rest import Exists, Missing, ask
 from ft_platform.errors import MissingExtra, SubmissionRefused
 
 if TYPE_CHECKING:
-    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 MEMORY: Literal["there"] = "there"
 NEEDED = ("subscription", "resource_group", "workspace", "environment", "key_vault")

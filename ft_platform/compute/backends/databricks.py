@@ -29,7 +29,7 @@ from ft_platform.compute.cloud_jobs import (
 from ft_platform.errors import MissingExtra, SubmissionRefused
 
 if TYPE_CHECKING:
-    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 MEMORY: Literal["there"] = "there"
 NEEDED = ("wheel", "secret_scope")

@@ -36,7 +36,7 @@ from ft_platform.compute.rest import Exists, Missing, ask
 from ft_platform.errors import MissingExtra, SubmissionRefused
 
 if TYPE_CHECKING:
-    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 MEMORY: Literal["there"] = "there"
 NEEDED = ("project", "region", "image", "machine_type")

@@ -19,7 +19,7 @@ from ft_platform.compute.pod_states import look_at, meaning, said_by, short
 from ft_platform.errors import MissingExtra, SubmissionRefused
 
 if TYPE_CHECKING:
-    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 MEMORY: Literal["there"] = "there"
 CALL_SECONDS, END_SECONDS = 30.0, 60.0

@@ -9,7 +9,7 @@ from ft_platform.compute.backend import Launch, take_no_options
 from ft_platform.compute.running import OnThisMachine, run_until_end
 
 if TYPE_CHECKING:
-    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 MEMORY: Literal["here"] = "here"
 

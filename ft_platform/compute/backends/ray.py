@@ -25,7 +25,7 @@ from ft_platform.compute.backend import Cause, CredentialsRefused, Job, Launch, 
 from ft_platform.errors import SubmissionRefused
 
 if TYPE_CHECKING:
-    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 MEMORY: Literal["there"] = "there"
 FORMS = {

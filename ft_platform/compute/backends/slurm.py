@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ft_platform.compute.backend import Cause, CredentialsRefused, Job, Launch, Look, NoRoom, Unreachable
 from ft_platform.errors import DoesNotFit, SubmissionRefused
-from ft_platform.process.program_variables import TASK
+from ft_platform.use_case.program_variables import TASK
 
 if TYPE_CHECKING:
-    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 MEMORY: Literal["there"] = "there"
 ARRAYS = True

@@ -11,8 +11,8 @@ from ft_platform.evaluation.annotation.figures import newest_pair
 from ft_platform.evaluation.effect import effect_between
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 
 def measure_effect(lake: Lake, use_case: NamedUseCase) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.records.columns import contents_sha256
 from ft_platform.records.rows import Spool
 from ft_platform.records.stage_results import StageStream
-from ft_platform.settings.hash import settings_hash
+from ft_platform.use_case.settings.hash import settings_hash
 
 TABLE = "repaired_splits"
 REPAIRED = pa.schema([(name, pa.string()) for name in ("record_id", "split", "field", "before", "after")])

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ft_platform.lake.store import Lake
-from ft_platform.people.person import Person
-from ft_platform.privacy.marked_spans import MARKED
-from ft_platform.privacy.marks import (
+from ft_platform.evaluation.annotation.marks import (
     Mark,
     entities_to_mark,
     figures,
@@ -15,6 +12,9 @@ from ft_platform.privacy.marks import (
     standing_marks,
     unconfirmed,
 )
+from ft_platform.lake.store import Lake
+from ft_platform.people.person import Person
+from ft_platform.privacy.marked_spans import MARKED
 from ft_platform.use_case.named import NamedUseCase
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ft_platform.evaluation.agreement import agreement, in_words
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 Said = Mapping[str, Mapping[str, str]]
 """Rater -> record id -> value."""

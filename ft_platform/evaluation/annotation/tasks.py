@@ -23,8 +23,8 @@ from ft_platform.people.person import Person
 from ft_platform.process.new_files import require_free, write_new
 from ft_platform.records.cells import MOST_CHARACTERS
 from ft_platform.records.columns import SIDES
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 ORDERS = ("likely-wrong", "random")
 

@@ -16,14 +16,14 @@ from ft_platform.evaluation.annotation.unlabelled_order import by_small_margin
 from ft_platform.evaluation.annotation.unlabelled_pool import Pool, unlabelled_pool
 from ft_platform.evaluation.records import side_of
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts
-from ft_platform.keys.key_ring import KeyHandle, key_handle, pseudonym_key_place, read_key_ring, require_known_key
+from ft_platform.lake.keys.key_ring import KeyHandle, key_handle, pseudonym_key_place, read_key_ring, require_known_key
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
 from ft_platform.process.new_files import require_free, write_new
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hash import settings_hash
 
 USEFUL, RANDOM = "most-useful", "random"
 ORDERS = (USEFUL, RANDOM)

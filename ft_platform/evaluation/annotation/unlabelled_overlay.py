@@ -10,8 +10,8 @@ from ft_platform.evaluation.annotation.task import NO_LABEL
 from ft_platform.lake.store import Lake
 from ft_platform.people.statements import statements
 from ft_platform.records.rows import Rows
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 
 def given_labels(repairs: Sequence[Repair]) -> dict[str, str]:

@@ -19,18 +19,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.cleaning.clean import clean
-from ft_platform.engines import engine_of
 from ft_platform.errors import DataError
+from ft_platform.evaluation.annotation.marks import in_force
 from ft_platform.evaluation.annotation.unlabelled_overlay import has_none
-from ft_platform.keys.key_ring import KeyHandle
 from ft_platform.lake.gate import require_usable
+from ft_platform.lake.keys.key_ring import KeyHandle
 from ft_platform.lake.stage_table import Work
 from ft_platform.lake.store import Lake
-from ft_platform.near_duplicates import find_near_duplicates_stream
 from ft_platform.privacy.anonymize import anonymize
-from ft_platform.privacy.marks import in_force
 from ft_platform.privacy.residual import residual
 from ft_platform.records.columns import user_texts
+from ft_platform.records.engines import engine_of
+from ft_platform.records.near_duplicates import find_near_duplicates_stream
 from ft_platform.records.rows import Rows, Spool, TableRows
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema, feature_columns, raw_schema
 from ft_platform.records.stage_results import StageStream, reason_counts

@@ -17,7 +17,7 @@ from ft_platform.evaluation.intervals import Figure
 from ft_platform.evaluation.proportions import share
 from ft_platform.evaluation.systems.tfidf import tfidf_vectorizer
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts
-from ft_platform.near_duplicates import normalized_text
+from ft_platform.records.near_duplicates import normalized_text
 
 FOLDS = 5
 """As in the experiments of confident learning (arXiv:1911.00068, section 5)."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED, POINTS, TIE, agreement, win_rate
 from ft_platform.evaluation.judging.gold import Gold
-from ft_platform.settings.evaluation import Evaluation
-from ft_platform.settings.judge import Judge
+from ft_platform.use_case.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.judge import Judge
 
 LEAST_GOLD_ROWS = 20
 """Judged pairs from which agreement with people is measured; with fewer its interval is as wide as the scale."""

@@ -14,8 +14,8 @@ from ft_platform.evaluation.pairs import Pair
 from ft_platform.evaluation.review.figures import RATINGS, points_of, read_review, reviews_of
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.allowed_sources import require_allowed
 
 FIELDS = ("question", "answer_1", "answer_2", "better")
 BETTER = {"1": FINE_TUNED, "2": ALTERNATIVE, "tie": TIE}

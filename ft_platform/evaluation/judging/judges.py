@@ -6,10 +6,10 @@ from typing import Any, Protocol
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation.judging.question import choice_in
 from ft_platform.models.endpoint import Endpoint
-from ft_platform.settings.base_model import BaseModelSettings
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.judge import Judge
 from ft_platform.use_case.schema import Task
+from ft_platform.use_case.settings.base_model import BaseModelSettings
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.judge import Judge
 
 ANSWER_TOKENS = 1024
 """Longest reply of a judge. Asked for one word, most need two tokens; some write down what they think first."""

@@ -4,8 +4,8 @@ import json
 import re
 from collections.abc import Sequence
 
-from ft_platform.settings.answer_style import Style
-from ft_platform.settings.judge import Judge
+from ft_platform.use_case.settings.answer_style import Style
+from ft_platform.use_case.settings.judge import Judge
 
 CHOICES = ("A", "B", "tie")
 """What a judge may answer to a comparison."""

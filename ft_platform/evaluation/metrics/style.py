@@ -14,7 +14,7 @@ import numpy as np
 
 from ft_platform.evaluation.metric import Metric
 from ft_platform.evaluation.outputs import TextOutputs
-from ft_platform.settings.answer_style import Style
+from ft_platform.use_case.settings.answer_style import Style
 
 WITHOUT_BLANKS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 """How the names of the letters begin in scripts that put no blanks between words."""

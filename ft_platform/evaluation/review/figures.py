@@ -14,7 +14,7 @@ from ft_platform.evaluation.review.judgements import Judgement
 from ft_platform.evaluation.review.online import Review
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 STAGE = "human_review"
 REVIEW = "review.json"

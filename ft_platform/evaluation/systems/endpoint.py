@@ -12,7 +12,7 @@ from typing import Any
 from ft_platform.errors import VersionRefused
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models.endpoint import Endpoint
-from ft_platform.settings.evaluation import PromptedEndpoint
+from ft_platform.use_case.settings.evaluation import PromptedEndpoint
 
 PREFIX = "endpoint_"
 UNREADABLE = "(no label)"

@@ -8,7 +8,7 @@ import numpy as np
 from ft_platform.evaluation.records import Side
 from ft_platform.evaluation.systems.tfidf import tfidf_vectorizer
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.settings.evaluation import Evaluation
 
 EXAMPLE_TOKENS = 48
 """Longest text of an example in tokens; longer ones are cut. Four examples then cost about as much as four short

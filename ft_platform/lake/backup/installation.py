@@ -19,7 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.lake.places import Places
 from ft_platform.lake.verified import object_version
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.use_case.yaml_file import read_yaml
 
 LOCAL = LocalFileSystem()

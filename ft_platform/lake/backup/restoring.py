@@ -28,7 +28,7 @@ from ft_platform.lake.journal import Entry
 from ft_platform.lake.modes import close_zone
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 UNDER_WAY = ".restoring"
 """File in the home while a backup is put back: its id, and whether the dump is in its database."""

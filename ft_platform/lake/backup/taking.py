@@ -17,7 +17,7 @@ from ft_platform.lake.backup.moment import STREAMS, Log, Moment, Opened, Tell, t
 from ft_platform.lake.backup.repository import Backup, Repository, Saved, new_id
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.places import Places
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 LAKE = "lake/"
 

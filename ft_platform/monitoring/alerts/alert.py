@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ft_platform.settings.alerting import Severity
+from ft_platform.use_case.settings.alerting import Severity
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 

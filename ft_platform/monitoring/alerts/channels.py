@@ -20,11 +20,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ft_platform.errors import FtError
+from ft_platform.errors.printable import printable
 from ft_platform.monitoring.alerts.outbox import NEEDS, Message, severity_of
 from ft_platform.process.bounded_http import NoAnswer, ask
-from ft_platform.process.printable import printable
-from ft_platform.settings.alerting import Channel, Email, Slack, Webhook
-from ft_platform.settings.hosts import is_loopback
+from ft_platform.use_case.settings.alerting import Channel, Email, Slack, Webhook
+from ft_platform.use_case.settings.hosts import is_loopback
 
 SECONDS = 10.0
 MOST_BYTES = 10_000

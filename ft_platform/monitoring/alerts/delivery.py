@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.errors.vouched import is_vouched
 from ft_platform.monitoring.alerts.alert import Alert
 from ft_platform.monitoring.alerts.channels import ChannelFailed, send
 from ft_platform.monitoring.alerts.outbox import Message, opened
-from ft_platform.process.vouched import is_vouched
-from ft_platform.settings.alerting import Channel
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.alerting import Channel
+from ft_platform.use_case.settings.environment import Environment
 
 TICK_SECONDS = 30.0
 """A sensor of Dagster has 60."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from ft_platform.errors import TransientError
 from ft_platform.monitoring.alerts.alert import SEVERITIES, Alert
-from ft_platform.settings.alerting import Alerting, Severity
+from ft_platform.use_case.settings.alerting import Alerting, Severity
 
 BUSY_SECONDS = 10.0
 LEASE_SECONDS = 300.0

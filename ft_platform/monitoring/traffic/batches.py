@@ -21,8 +21,8 @@ from ft_platform.monitoring.traffic.fresh import is_for_testing, right_of
 from ft_platform.monitoring.traffic.tables import ALL, TrafficTables
 from ft_platform.people.audit_log.opening import note
 from ft_platform.process.reasons import require_reason
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from ft_platform.governance.feedback_releases import fresh_now
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.records.schemas import splits_schema
-from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.hash import settings_hash
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from ft_platform.monitoring.traffic.feedback import BY_FILE
 from ft_platform.monitoring.traffic.request_ids import request_id
 from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
 from ft_platform.people.audit_log.opening import note
-from ft_platform.settings.ceilings import capped
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.source import Limits, RecordMapping, Source
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.discovery import find_parts, hashes
 from ft_platform.sources.parts import Order, Part
+from ft_platform.use_case.settings.ceilings import capped
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.source import Limits, RecordMapping, Source
 
 
 def add_labels(

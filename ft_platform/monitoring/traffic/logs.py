@@ -36,10 +36,6 @@ from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.serving.api.noting import Note
 from ft_platform.serving.engine.requests import Decision
 from ft_platform.serving.targets.contract import model_name
-from ft_platform.settings.ceilings import capped
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.monitoring import TrafficLog
-from ft_platform.settings.source import Limits, Source
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.data_files import inner_name, is_archive
 from ft_platform.sources.discovery import find_parts
@@ -47,6 +43,10 @@ from ft_platform.sources.failures import plain_failures
 from ft_platform.sources.source_file import VERSIONS, SourceFile
 from ft_platform.sources.unpacking import unpacked
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.ceilings import capped
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.monitoring import TrafficLog
+from ft_platform.use_case.settings.source import Limits, Source
 
 LOG = logging.getLogger(__name__)
 WRITER = "logs"

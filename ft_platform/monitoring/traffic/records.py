@@ -14,18 +14,18 @@ from typing import Any
 import pyarrow as pa
 
 from ft_platform.cleaning.clean import clean
-from ft_platform.engines import engine_of
 from ft_platform.errors import DataError
 from ft_platform.governance.feedback_releases import as_index
 from ft_platform.governance.ledger import pin_ledger
 from ft_platform.governance.permission import permit
-from ft_platform.keys.key_ring import KeyHandle
+from ft_platform.lake.keys.key_ring import KeyHandle
 from ft_platform.lake.stage_table import Work
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.captured import Captured, as_raw, captured
 from ft_platform.monitoring.traffic.tables import ALL, SHARED, TrafficTables
 from ft_platform.privacy.anonymize import anonymize
 from ft_platform.privacy.residual import residual
+from ft_platform.records.engines import engine_of
 from ft_platform.records.rows import Rows, Spool, TableRows
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema
 from ft_platform.records.stage_results import StageStream, reason_counts

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from ft_platform.keys.key_ring import key_handle, pseudonym_key_place, read_key_ring, require_known_key
+from ft_platform.lake.keys.key_ring import key_handle, pseudonym_key_place, read_key_ring, require_known_key
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.records import MadeOfTraffic, make_traffic_records
 from ft_platform.monitoring.traffic.shipping import forget_withdrawn, ship, spool_path, tidy
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 
 
 def remake(lake: Lake, environment: Environment, use_case: NamedUseCase) -> MadeOfTraffic:

@@ -20,9 +20,9 @@ from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.spool import Reader, Spooled, reading
 from ft_platform.monitoring.traffic.tables import SCHEMAS, SHARED, TrafficTables
 from ft_platform.people.audit_log.opening import note
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.monitoring import Monitoring
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.monitoring import Monitoring
 
 LOG = logging.getLogger(__name__)
 BATCH = 5_000

@@ -14,7 +14,7 @@ from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.lake.files import read_bytes, write_bytes
 from ft_platform.lake.object_versions import STORES
 from ft_platform.people.audit_log.locks import put_locked
-from ft_platform.settings.audit_log import Anchor
+from ft_platform.use_case.settings.audit_log import Anchor
 
 CLIENTS = ("botocore", "azure", "gcsfs", "google", "aiohttp")
 """Packages of the clients of object stores."""

@@ -18,13 +18,13 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import CorruptVersion, FtError
+from ft_platform.errors.vouched import few_digits
 from ft_platform.lake.files import write_bytes
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import at_this_machine
 from ft_platform.process.git import last_change
-from ft_platform.process.vouched import few_digits
-from ft_platform.settings.environment_file import NAME
 from ft_platform.use_case.fields import fields
+from ft_platform.use_case.settings.environment_file import NAME
 from ft_platform.use_case.yaml_file import read_yaml
 
 KEY = re.compile(r"[a-z][a-z0-9_\-]{0,60}", re.ASCII)

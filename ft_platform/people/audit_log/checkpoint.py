@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ft_platform.lake.journal import Keys
-from ft_platform.signing.keys import PublicKey
+from ft_platform.lake.signing.keys import PublicKey
 
 ED25519 = b"\x01"
 """Signature type (signed-note, "Signature types")."""

@@ -5,7 +5,7 @@ from functools import cache
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.people.noted import Noting
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 
 def audit_log_once_needed(environment: Environment) -> Noting:

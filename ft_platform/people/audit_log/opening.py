@@ -7,8 +7,8 @@ from ft_platform.lake.places import Places
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.noted import Kind, Noted
 from ft_platform.people.person import Person, at_this_machine, named
-from ft_platform.settings.environment_file import NAME, environment_file
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment_file import NAME, environment_file
 
 
 def audit_log_of(lake: Places, use_cases: Mapping[str, Path] | None = None) -> AuditLog:

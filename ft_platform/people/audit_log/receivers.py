@@ -15,7 +15,7 @@ from typing import Any
 
 from ft_platform.errors import TransientError
 from ft_platform.people.audit_log.entry import Entry
-from ft_platform.settings.audit_log import OpenTelemetry, Syslog
+from ft_platform.use_case.settings.audit_log import OpenTelemetry, Syslog
 
 SECONDS = 10.0
 MOST_BYTES = 1 << 16

@@ -11,7 +11,7 @@ from ft_platform.errors import CorruptVersion, FtError
 from ft_platform.lake.files import locked, write_bytes
 from ft_platform.people.audit_log import anchors, receivers
 from ft_platform.people.audit_log.log import AuditLog
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 AT_ONCE = 500
 """Entries that are handed over together."""

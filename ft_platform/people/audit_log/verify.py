@@ -11,14 +11,14 @@ from fsspec.implementations.local import LocalFileSystem
 from ft_platform.errors import CorruptVersion, FtError
 from ft_platform.lake.files import write_bytes
 from ft_platform.lake.manifest import now
+from ft_platform.lake.signing.keys import PublicKey
 from ft_platform.people.audit_log import anchors, checkpoint, entry, tree
 from ft_platform.people.audit_log.checkpoint import Checkpoint
 from ft_platform.people.audit_log.entry import PARTS
 from ft_platform.people.audit_log.files import FOLDER, NEWEST, Files, Head
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.sending import SENT, read_sent
-from ft_platform.settings.environment import Environment
-from ft_platform.signing.keys import PublicKey
+from ft_platform.use_case.settings.environment import Environment
 
 MOST_PROBLEMS = 100
 """That are named; more are counted."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from ft_platform.errors import ConfigError
-from ft_platform.keys.given_out import NotGood
+from ft_platform.lake.keys.given_out import NotGood
 from ft_platform.people.identity import passwords, second_factor
 from ft_platform.people.identity.database import Database
 from ft_platform.people.identity.names import email_of
@@ -23,7 +23,7 @@ from ft_platform.people.identity.users import User, Users
 from ft_platform.people.identity.waits import Tried, Waits, address
 from ft_platform.people.noted import Kind, Noted, Noting
 from ft_platform.people.person import Person
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 FLOW_SECONDS = 600
 WRONG = "name, password or code are not right"

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 
-from ft_platform.keys.given_out import digest
+from ft_platform.lake.keys.given_out import digest
 from ft_platform.people.identity.database import Database
 
 MOST = 10_000

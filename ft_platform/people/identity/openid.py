@@ -30,8 +30,8 @@ from joserfc.jws import JWSRegistry
 from ft_platform.people.identity.names import email_of, groups_of
 from ft_platform.people.identity.refused import Refused
 from ft_platform.people.person import Person
-from ft_platform.settings.hosts import is_loopback
-from ft_platform.settings.sign_in import OpenId
+from ft_platform.use_case.settings.hosts import is_loopback
+from ft_platform.use_case.settings.sign_in import OpenId
 
 TIMEOUT_SECONDS = 10
 METADATA_SECONDS = 3600

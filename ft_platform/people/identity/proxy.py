@@ -14,7 +14,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.people.identity.names import email_of, groups_of
 from ft_platform.people.identity.refused import Refused
 from ft_platform.people.person import Person
-from ft_platform.settings.sign_in import Proxy
+from ft_platform.use_case.settings.sign_in import Proxy
 
 SECRET_HEADER = "X-Proxy-Secret"
 DEFAULT_HEADERS = tuple(

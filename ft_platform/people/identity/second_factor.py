@@ -8,7 +8,7 @@ import secrets
 import time
 from urllib.parse import quote
 
-from ft_platform.keys.given_out import digest
+from ft_platform.lake.keys.given_out import digest
 
 STEP_SECONDS = 30
 DIGITS = 6

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ft_platform.keys.given_out import digest
+from ft_platform.lake.keys.given_out import digest
 from ft_platform.people.identity.database import Database
 from ft_platform.people.person import Person
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ft_platform.errors import ConfigError
-from ft_platform.keys.given_out import GivenOut, PrivateList, Watched, give_out, known_again, now
+from ft_platform.lake.keys.given_out import GivenOut, PrivateList, Watched, give_out, known_again, now
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.person import Person
 

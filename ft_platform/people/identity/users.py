@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from ft_platform.errors import ConfigError
-from ft_platform.keys.given_out import PrivateList, Watched, now
+from ft_platform.lake.keys.given_out import PrivateList, Watched, now
 from ft_platform.people.identity import passwords, second_factor
 from ft_platform.people.identity.names import email_of
 

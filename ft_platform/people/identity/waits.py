@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from ft_platform.keys.given_out import digest
+from ft_platform.lake.keys.given_out import digest
 from ft_platform.people.identity.database import Database
 
 FREE = {"account": 5, "address": 30, "note": 30}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from ft_platform.errors import ConfigError, DataError, FtError
-from ft_platform.keys.key_ring import KeyRing, UseCaseKeys
+from ft_platform.lake.keys.key_ring import KeyRing, UseCaseKeys
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.looks.look import ASKED, CONFIRMED, OPENED, SHOWED, VAULT, Look, looks_in
 from ft_platform.people.may import Acted, Permissions, conflict
@@ -21,7 +21,7 @@ from ft_platform.people.person import SIGNED_IN, Person
 from ft_platform.people.superiors import superiors
 from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
-from ft_platform.settings.looks import Looks
+from ft_platform.use_case.settings.looks import Looks
 
 USUAL_MINUTES = 30
 LONGEST_REASON = 500

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ft_platform.privacy.spans import Span
 from ft_platform.process.code_hash import files_hash
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 NONE = "none"
 WEIGHTS = Path(__file__).parent / "built_in" / "names.safetensors"

@@ -5,8 +5,8 @@ import pkgutil
 from functools import cache
 from typing import Protocol
 
-from ft_platform.keys.key_ring import UseCaseKeys
-from ft_platform.settings.privacy import Privacy
+from ft_platform.lake.keys.key_ring import UseCaseKeys
+from ft_platform.use_case.settings.privacy import Privacy
 
 
 class Operator(Protocol):

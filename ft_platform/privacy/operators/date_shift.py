@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.lake.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.dates import read_date
 from ft_platform.privacy.draw import Draw
 from ft_platform.privacy.operators.redact import Redact
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 
 class DateShift:

@@ -4,10 +4,10 @@ redacted."""
 import ipaddress
 import re
 
-from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.lake.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.dates import read_date
 from ft_platform.privacy.hierarchies import age_band, zip_region
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 US_ZIP = re.compile(r"(?:\b([A-Z]{2}),?\s+)?\b(\d{5})(?:-\d{4})?\s*$")
 NUMBER = re.compile(r"(?<!\d)\d{1,3}(?!\d)")

@@ -1,7 +1,7 @@
 """`**** **** **** 1111`: the form of a finding and its last characters."""
 
-from ft_platform.keys.key_ring import UseCaseKeys
-from ft_platform.settings.privacy import Privacy
+from ft_platform.lake.keys.key_ring import UseCaseKeys
+from ft_platform.use_case.settings.privacy import Privacy
 
 LARGEST_SHARE = 3
 """At most one in so many letters and digits stays, whatever the setting: a mask of a short value would show most of

@@ -1,8 +1,8 @@
 """`<PERSON_k3f9q2ab>`: equal for equal originals of a use case."""
 
-from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.lake.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.pseudonyms import Pseudonyms
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 
 class Pseudonym:

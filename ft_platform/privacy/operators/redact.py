@@ -1,7 +1,7 @@
 """`<PERSON>`: the kind of a finding and nothing else."""
 
-from ft_platform.keys.key_ring import UseCaseKeys
-from ft_platform.settings.privacy import Privacy
+from ft_platform.lake.keys.key_ring import UseCaseKeys
+from ft_platform.use_case.settings.privacy import Privacy
 
 
 class Redact:

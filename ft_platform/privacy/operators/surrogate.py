@@ -1,12 +1,12 @@
 """`Nora Okafor` in place of a name, `nora.okafor7@ashford.example` in place of an address: a fictitious value of the
 same kind."""
 
-from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.lake.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.draw import Draw
 from ft_platform.privacy.operators.pseudonym import Pseudonym
 from ft_platform.privacy.pseudonyms import normalized
 from ft_platform.privacy.surrogates import SURROGATES, plain
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 TRIES = 20
 

@@ -21,9 +21,9 @@ from ft_platform.release.policy import beaten_systems
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence, Figure, FreshEvidence
 from ft_platform.release.simpler import MAY_LOSE
-from ft_platform.settings.gate import SUGGESTS, Gate
-from ft_platform.settings.source import FreshTest
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.gate import SUGGESTS, Gate
+from ft_platform.use_case.settings.source import FreshTest
 
 Part = EvaluationEvidence | FreshEvidence
 """The test split, or fresh requests."""

@@ -13,8 +13,8 @@ from ft_platform.release.evidence import Evidence
 from ft_platform.release.figures import exact
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence
-from ft_platform.settings.splits import Splits
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.splits import Splits
 
 ALL_UP_TO = 10
 """Of a larger split a part is enough, chosen by a hash of the ids: so many times the policy's number."""

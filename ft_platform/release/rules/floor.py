@@ -22,9 +22,9 @@ from ft_platform.release.figures import (
 )
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence
-from ft_platform.settings.gate import SUGGESTS
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.gate import SUGGESTS
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:

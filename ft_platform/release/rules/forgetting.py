@@ -14,9 +14,9 @@ from ft_platform.release.evidence import Evidence, NotProven
 from ft_platform.release.gains import CHAMPION, require_champion
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence, Figure, RegressionEvidence, Suite
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.regression import LABELS_MARGIN
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.regression import LABELS_MARGIN
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:

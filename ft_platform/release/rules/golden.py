@@ -10,8 +10,8 @@ from ft_platform.release.evidence import Evidence
 from ft_platform.release.figures import named
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence
-from ft_platform.settings.golden import GoldenPrompt
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.golden import GoldenPrompt
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:

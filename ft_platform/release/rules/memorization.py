@@ -6,11 +6,11 @@ Needs `privacy_report`, whose figures are judged again; how many records are mis
 
 from collections.abc import Iterator
 
-from ft_platform.privacy_attacks.verdict import privacy_verdict
 from ft_platform.release.evidence import Evidence
 from ft_platform.release.figures import upper_end
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import PrivacyEvidence
+from ft_platform.training.privacy_attacks.verdict import privacy_verdict
 from ft_platform.use_case.named import NamedUseCase
 
 

@@ -7,13 +7,13 @@ compares with a former champion.
 
 from collections.abc import Iterator
 
-from ft_platform.experiments.inputs import seeds_of
 from ft_platform.release.evidence import Evidence, NotProven
 from ft_platform.release.figures import named, shown
 from ft_platform.release.gains import CHAMPION, gained, known_metric, none_to_beat, require_champion
 from ft_platform.release.policy import beaten_systems
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence, SeedEvidence
+from ft_platform.training.experiments.inputs import seeds_of
 from ft_platform.use_case.named import NamedUseCase
 
 

@@ -13,9 +13,9 @@ from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion, Version
 from ft_platform.reporting.lineage import manifests_behind
-from ft_platform.settings.roles import ROLES
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.roles import ROLES
 
 NOT_SHOWN = {"not_proven": "not proven", "not_measured_on_this_source": "not measured on this source"}
 """Statuses of a verdict that stops nothing and shows nothing either (`privacy.recall_floor`), in words."""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from ft_platform.reporting.documents import statements
 from ft_platform.reporting.documents.environment_lock import RECORDED
 from ft_platform.reporting.documents.facts import Facts
-from ft_platform.settings.base_model import reads_words
+from ft_platform.use_case.settings.base_model import reads_words
 
 FILE = "ml_bom.cdx.json"
 NAMESPACE = uuid.UUID("6f0d3f2e-7c55-4f0a-9d8e-2f4a5b0c7e11")

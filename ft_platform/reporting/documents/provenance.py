@@ -12,7 +12,7 @@ from typing import Any
 from ft_platform.lake.manifest import Manifest
 from ft_platform.reporting.documents.facts import Facts
 from ft_platform.reporting.documents.statements import place_of
-from ft_platform.settings.base_model import reads_words
+from ft_platform.use_case.settings.base_model import reads_words
 
 FILE = "provenance.intoto.json"
 BUILD_TYPE = "https://ft-platform.example/build/adapter_checkpoint/v1"

@@ -9,10 +9,10 @@ from ft_platform.process.hidden_names import source_place
 from ft_platform.reporting.documents.facts import Facts, Statement, outcome
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import number, page
-from ft_platform.settings.base_model import reads_words
 from ft_platform.training import continuing, window
 from ft_platform.training.privacy_budget import promise
 from ft_platform.training.time_taken import training_seconds
+from ft_platform.use_case.settings.base_model import reads_words
 
 
 def heading_page(

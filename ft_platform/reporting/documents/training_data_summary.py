@@ -9,7 +9,7 @@ applies to this model, which a person decides.
 from ft_platform.reporting.documents import statements
 from ft_platform.reporting.documents.facts import Facts, Statement
 from ft_platform.reporting.html import number
-from ft_platform.samples.generator import is_generated
+from ft_platform.sources.samples.generator import is_generated
 
 FILE = "training_data_summary.html"
 BILLION = 1_000_000_000

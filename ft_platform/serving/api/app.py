@@ -21,7 +21,7 @@ from ft_platform.serving.api.shadows import Shadows
 from ft_platform.serving.api_keys import ApiKeys
 from ft_platform.serving.catalog import Catalog, Shelf
 from ft_platform.serving.protocol import Engine
-from ft_platform.settings.hosts import Hosts
+from ft_platform.use_case.settings.hosts import Hosts
 
 WORDS = {
     404: ("there is nothing at this path", "not_found"),

@@ -40,7 +40,7 @@ from ft_platform.serving.api.shadows import Shadows
 from ft_platform.serving.api_keys import EVERY_USE_CASE, ApiKey, ApiKeys, KeyRefused, RateExceeded
 from ft_platform.serving.engine.requests import Full
 from ft_platform.serving.protocol import ACTED, IGNORED, TRIAL, UNGUARDED
-from ft_platform.settings.hosts import Hosts, authority
+from ft_platform.use_case.settings.hosts import Hosts, authority
 
 LOG = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from typing import Any
 import uvicorn
 
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.serving.api.deadlines import DeadlineProtocol
 from ft_platform.serving.api.errors import ApiError, json_bytes
 from ft_platform.serving.api.guard import Guard
 from ft_platform.serving.api.limits import Limits
-from ft_platform.web.deadlines import DeadlineProtocol
 
 IDLE_SECONDS = 30
 """An open connection without a request; clients keep theirs for the next one."""

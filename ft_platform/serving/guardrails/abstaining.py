@@ -7,7 +7,7 @@ meaning, and other languages where the use case names none."""
 from collections.abc import Sequence
 
 from ft_platform.cleaning.language import is_foreign
-from ft_platform.settings.cleaning import Cleaning
+from ft_platform.use_case.settings.cleaning import Cleaning
 
 NAME = "abstained"
 FEWEST_REPEATED = 3

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ft_platform.models.rendering.text_tokens import TextTokens
 from ft_platform.serving.guardrails.refusal import Refused
-from ft_platform.settings.guardrails import Guardrails
+from ft_platform.use_case.settings.guardrails import Guardrails
 
 NAME = "longest_input"
 

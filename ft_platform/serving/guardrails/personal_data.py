@@ -12,14 +12,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.lake.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.operators import Operators
 from ft_platform.privacy.pseudonyms import normalized
 from ft_platform.privacy.same_names import in_whole_record
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import PSEUDONYM
 from ft_platform.serving.guardrails.refusal import Refused
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 NAME = "personal_data"
 

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from ft_platform.serving.rollout.under_way import SLOW
-from ft_platform.settings.rollout import Rollout
+from ft_platform.use_case.settings.rollout import Rollout
 
 HARM = 0.01
 """For each test of harm."""

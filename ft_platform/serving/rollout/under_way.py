@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ft_platform.settings.rollout import Rollout
+from ft_platform.use_case.settings.rollout import Rollout
 
 CANDIDATE = "candidate"
 """Name behind that of a use case (`@candidate`) of a release that is tried."""

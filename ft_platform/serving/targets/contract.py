@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ft_platform.errors import EndpointFailed
-from ft_platform.exporting.matrix import Form, Kind
+from ft_platform.serving.exporting.matrix import Form, Kind
 
 State = Literal["absent", "starting", "ready", "paused", "failed"]
 

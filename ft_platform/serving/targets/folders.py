@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ft_platform.exporting.matrix import TOLD
+from ft_platform.serving.exporting.matrix import TOLD
 
 
 def put(exported: Path, place: Path) -> None:

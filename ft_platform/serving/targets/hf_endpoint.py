@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 import httpx2
 
 from ft_platform.errors import EndpointFailed, EndpointUnavailable, ExportRefused, MissingExtra
-from ft_platform.exporting.matrix import problem
+from ft_platform.serving.exporting.matrix import problem
 from ft_platform.serving.targets.asking import key_of, served_models
 from ft_platform.serving.targets.contract import Endpoint, Model, State, Status, model_name
 from ft_platform.serving.targets.patience import cleared, fitting, tried, until, without
-from ft_platform.settings.serving_targets import HfEndpointTarget
+from ft_platform.use_case.settings.serving_targets import HfEndpointTarget
 
 T = TypeVar("T")
 LONGEST_NAME = 32

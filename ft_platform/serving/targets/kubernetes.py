@@ -17,12 +17,12 @@ from typing import Any
 import yaml
 
 from ft_platform.errors import ConfigError, EndpointFailed, EndpointUnavailable, ExportRefused
-from ft_platform.exporting.matrix import problem
+from ft_platform.serving.exporting.matrix import problem
 from ft_platform.serving.targets import folders
 from ft_platform.serving.targets.asking import key_of
 from ft_platform.serving.targets.contract import Endpoint, Model, Status
 from ft_platform.serving.targets.patience import cleared, fitting, tried, until, without
-from ft_platform.settings.serving_targets import KubernetesTarget
+from ft_platform.use_case.settings.serving_targets import KubernetesTarget
 
 LONGEST_NAME = 52
 """Of a Deployment, so that its pods' names have 63 signs."""

@@ -18,7 +18,7 @@ from ft_platform.serving.rollout.under_way import CANDIDATE, UnderWay
 from ft_platform.serving.targets.asking import key_of
 from ft_platform.serving.targets.contract import Endpoint, Model, Status
 from ft_platform.serving.targets.patience import cleared
-from ft_platform.settings.serving_targets import LocalTarget
+from ft_platform.use_case.settings.serving_targets import LocalTarget
 
 SWITCH_SECONDS = 60.0
 POLL_SECONDS = 0.2

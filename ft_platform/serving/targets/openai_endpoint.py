@@ -12,7 +12,7 @@ from ft_platform.serving.live import Live, change_live, read_live
 from ft_platform.serving.targets.asking import key_of, served_models
 from ft_platform.serving.targets.contract import Endpoint, Model, Status
 from ft_platform.serving.targets.patience import cleared
-from ft_platform.settings.serving_targets import OpenAIEndpointTarget
+from ft_platform.use_case.settings.serving_targets import OpenAIEndpointTarget
 
 POLL_SECONDS = 1.0
 

@@ -5,9 +5,9 @@ from importlib import import_module
 
 from ft_platform.errors import ConfigError
 from ft_platform.serving.targets.contract import Target
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.serving_targets import LocalTarget, OpenAIEndpointTarget
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.serving_targets import LocalTarget, OpenAIEndpointTarget
 
 
 def open_target(environment: Environment, use_case: NamedUseCase, name: str, beside: Sequence[str] = ()) -> Target:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ft_platform.errors import EndpointFailed, FtError
-from ft_platform.process.printable import printable
+from ft_platform.errors.printable import printable
 
 T = TypeVar("T")
 TRIES = 5

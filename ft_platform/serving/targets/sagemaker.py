@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import EndpointFailed, EndpointUnavailable, ExportRefused, MissingExtra
-from ft_platform.exporting.matrix import problem
 from ft_platform.lake.files import sha256_file
+from ft_platform.serving.exporting.matrix import problem
 from ft_platform.serving.protocol import TRIAL_ID
 from ft_platform.serving.targets.contract import Endpoint, Model, State, Status
 from ft_platform.serving.targets.patience import cleared, fitting, tried, until, without
-from ft_platform.settings.serving_targets import SageMakerTarget
+from ft_platform.use_case.settings.serving_targets import SageMakerTarget
 
 LONGEST_NAME = 63
 VARIANT = "all"

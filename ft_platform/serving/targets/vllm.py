@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import EndpointFailed, ExportRefused, VersionRefused
-from ft_platform.exporting.matrix import TOLD, problem
 from ft_platform.models.endpoint import require_allowed_endpoint
+from ft_platform.serving.exporting.matrix import TOLD, problem
 from ft_platform.serving.targets import folders
 from ft_platform.serving.targets.asking import answer, key_of, served_models, words
 from ft_platform.serving.targets.contract import Endpoint, Model, Status, model_name
 from ft_platform.serving.targets.patience import cleared
-from ft_platform.settings.serving_targets import VllmTarget
+from ft_platform.use_case.settings.serving_targets import VllmTarget
 
 OLDEST = (0, 32)
 DRAIN_SECONDS = 60.0

@@ -16,8 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import MissingExtra, SourceError
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
 from ft_platform.sources.databases.sql import DatabaseTable
 from ft_platform.sources.file_format import Opened
@@ -32,6 +30,8 @@ from ft_platform.sources.statements import (
     unreadable,
     written_mark,
 )
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.source import Source
 
 SIGN = "+adbc://"
 DATABASES = ("postgresql", "sqlite")

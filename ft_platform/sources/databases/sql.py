@@ -19,8 +19,6 @@ from typing import Any
 import pyarrow as pa
 
 from ft_platform.errors import MissingExtra, SourceError
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import text_of
 from ft_platform.sources.deadline import answered, watched
 from ft_platform.sources.file_format import Opened
@@ -38,6 +36,8 @@ from ft_platform.sources.statements import (
     unreadable,
     written_mark,
 )
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.source import Source
 
 ROWS_AT_ONCE = 1000
 DRIVERS = {"postgresql": "postgresql+psycopg"}

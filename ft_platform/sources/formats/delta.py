@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from ft_platform.errors import SourceError, TransientError
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
 from ft_platform.sources.deadline import answered, once, watched
 from ft_platform.sources.file_format import Opened
 from ft_platform.sources.parts import Order, Piece
 from ft_platform.sources.unity_catalog import SCHEME, locate
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.source import Source
 
 LOG = "_delta_log"
 

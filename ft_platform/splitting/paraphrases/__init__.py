@@ -14,18 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ft_platform.engines import BatchFunction, Engine
-from ft_platform.near_duplicates import rank_of
-from ft_platform.near_duplicates.copies import first_of_equal
 from ft_platform.process.progress import report
+from ft_platform.records.engines import BatchFunction, Engine
 from ft_platform.records.key_hashes import collected
+from ft_platform.records.near_duplicates import rank_of
+from ft_platform.records.near_duplicates.copies import first_of_equal
 from ft_platform.records.rows import Rows
-from ft_platform.settings.splits import Splits
 from ft_platform.splitting.paraphrases.neighbours import similar_pairs
 from ft_platform.splitting.paraphrases.ngram_vectors import SAMPLE_TEXTS, NgramVectors, fitted
 from ft_platform.splitting.paraphrases.sentence_model import SentenceModel, model_fingerprint
 from ft_platform.splitting.paraphrases.vector_file import VectorFile
 from ft_platform.splitting.texts import normalized_user_texts, user_texts
+from ft_platform.use_case.settings.splits import Splits
 
 STAGE = "splits"
 

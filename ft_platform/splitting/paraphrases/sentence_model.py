@@ -3,9 +3,9 @@
 import pyarrow as pa
 
 from ft_platform.models.sentence_encoder import SentenceEncoder, encoder_fingerprint
-from ft_platform.settings.splits import Splits
 from ft_platform.splitting.paraphrases.vector_file import packed_vectors
 from ft_platform.splitting.texts import user_column
+from ft_platform.use_case.settings.splits import Splits
 
 SETTING = "splits.sentence_model"
 

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from ft_platform.errors import MissingExtra
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.mlflow_home import ARTIFACTS, bring_home, folder_of, is_own_place
 from ft_platform.tracking.tracker import GuardedTracker, RunDescription, Tracker
+from ft_platform.use_case.settings.environment import Environment
 
 NAME = "mlflow"
 FLUSH_SECONDS = 10.0

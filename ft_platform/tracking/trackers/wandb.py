@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import ConfigError, MissingExtra
-from ft_platform.settings.environment import Environment
 from ft_platform.tracking.tracker import GuardedTracker, RunDescription, Tracker
+from ft_platform.use_case.settings.environment import Environment
 
 NAME = "wandb"
 CREDENTIALS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")

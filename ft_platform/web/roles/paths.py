@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ft_platform.people.actions import ACTIONS
-from ft_platform.settings.environment import PORTAL
+from ft_platform.use_case.settings.environment import PORTAL
 from ft_platform.web.roles.mutations import needs
 from ft_platform.web.roles.reads import PAGE, PATHS
 from ft_platform.web.visit import VISIT

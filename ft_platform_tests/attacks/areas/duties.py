@@ -13,10 +13,10 @@ from ft_platform.errors import MayNot
 from ft_platform.people.person import Person, named
 from ft_platform.release import answers, waivers
 from ft_platform.release.rule import Finding
-from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
-from ft_platform.settings.signatures import Signatures
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.people import People
+from ft_platform.use_case.settings.policy import Policy
+from ft_platform.use_case.settings.signatures import Signatures
 from ft_platform_tests.attacks.area import Area, Attack, switched_off
 from ft_platform_tests.release.evidence_case import OWNERS, EvidenceCase, changed, gap, good_figures
 

@@ -12,11 +12,11 @@ from unittest import mock
 from ft_platform.evaluation import fairness_verdict
 from ft_platform.evaluation.fairness_summary import summary, summary_lines
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.privacy_attacks import verdict as privacy
-from ft_platform.privacy_attacks.extraction import Copied, extraction
-from ft_platform.privacy_attacks.membership import ATTACKS
-from ft_platform.privacy_attacks.shares import difference_of_shares
 from ft_platform.reporting.fairness_report import sentences
+from ft_platform.training.privacy_attacks import verdict as privacy
+from ft_platform.training.privacy_attacks.extraction import Copied, extraction
+from ft_platform.training.privacy_attacks.membership import ATTACKS
+from ft_platform.training.privacy_attacks.shares import difference_of_shares
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.release.evidence_case import TEST_ROWS, EvidenceCase, figure, gap, good_figures, grouped

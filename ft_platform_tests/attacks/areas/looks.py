@@ -11,13 +11,13 @@ from unittest.mock import patch
 
 from ft_platform.commands.look import lines_of
 from ft_platform.errors import ConfigError
-from ft_platform.keys.key_ring import KeyRing
+from ft_platform.errors.printable import UNSAFE
+from ft_platform.lake.keys.key_ring import KeyRing
 from ft_platform.people.looks.door import Door, LookEnded, SecondPersonNeeded, Wanted
 from ft_platform.people.may import Permissions, Ruling
 from ft_platform.people.person import Person
-from ft_platform.process.printable import UNSAFE
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.looks import Looks
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.looks import Looks
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.people.logs import opened
 from ft_platform_tests.tables import use_case

@@ -29,8 +29,8 @@ from ft_platform.people.audit_log.verify import verify
 from ft_platform.people.identity.database import Database
 from ft_platform.people.identity.sessions import Session, Sessions
 from ft_platform.people.person import Person
-from ft_platform.settings.alerting import Alerting
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.alerting import Alerting
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.attacks.area import Area, Attack, switched_off
 from ft_platform_tests.attacks.two_at_once import PERSON, approved, installation
 from ft_platform_tests.conftest import REPOSITORY

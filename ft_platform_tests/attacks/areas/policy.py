@@ -13,12 +13,12 @@ from zlib import crc32
 
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.governance.licences import require_accepted_licences
-from ft_platform.rehearsal.file_problems import look_closer
+from ft_platform.onboarding.rehearsal.file_problems import look_closer
 from ft_platform.release import waivers
 from ft_platform.release.rule import Ruling
-from ft_platform.settings.licences import canonical_licence
-from ft_platform.settings.policy import ACCEPTED_LICENCES, AT_LEAST, AT_MOST
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.settings.licences import canonical_licence
+from ft_platform.use_case.settings.policy import ACCEPTED_LICENCES, AT_LEAST, AT_MOST
 from ft_platform_tests.attacks.area import Area, Attack, switched_off
 from ft_platform_tests.cleaning.test_clean import clean
 from ft_platform_tests.conftest import minimal_attributes, write_use_case

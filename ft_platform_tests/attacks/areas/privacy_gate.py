@@ -28,7 +28,7 @@ from ft_platform.records.schemas import anonymized_schema, cleaned_schema
 from ft_platform.release.evidence import NotProven
 from ft_platform.release.rules import recall as recall_rule
 from ft_platform.reporting.documents import statements
-from ft_platform.samples.generator import sample_sha256
+from ft_platform.sources.samples.generator import sample_sha256
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.tables import table, use_case
@@ -347,7 +347,7 @@ AREA = Area(
         ),
         "recall-without-findings-too": lambda: patch.object(annotated, "_gaps", lambda *_: ()),
         "samples-generated-again": lambda: patch(
-            "ft_platform.samples.generator.is_generated", lambda uri, _: uri.startswith("sample://")
+            "ft_platform.sources.samples.generator.is_generated", lambda uri, _: uri.startswith("sample://")
         ),
         "recall-rule-reads-the-basis": lambda: patch.object(
             recall_rule, "OF_THIS_SOURCE", ("own_records", "own_sample", "generated_records", "other_texts")

@@ -25,11 +25,11 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from ft_platform.errors import FtError
-from ft_platform.settings.environment import Environment
 from ft_platform.sources import discovery, local_files, source_file, unpacking
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.formats import arrow, excel
 from ft_platform.sources.ingest import Ingest, read_new_records
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.attacks.damaged_files import (
     CANARY,

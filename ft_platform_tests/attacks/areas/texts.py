@@ -19,7 +19,7 @@ from ft_platform.privacy.recognizers import iban
 from ft_platform.privacy.scan import Scanner
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.tables import table, use_case
 

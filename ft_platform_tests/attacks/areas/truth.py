@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from ft_platform.lake.taint import NOT_TAINTED, SAW_NO_ERASED
 from ft_platform.reporting.use_case_state import state_of
-from ft_platform.settings.policy import Policy
+from ft_platform.use_case.settings.policy import Policy
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.release.evidence_case import EvidenceCase
 

@@ -19,9 +19,9 @@ import dagster as dg
 
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.instance import INSTANCE_SETTINGS
-from ft_platform.settings.environment import Environment
+from ft_platform.redaction.guarded_instance import GuardedInstance
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform.web import graphql_limits, guard, listening
-from ft_platform.web.guarded_instance import GuardedInstance
 from ft_platform.web.listening import Tls, listening_on
 from ft_platform.web.report_server import ReportServer, report_server
 from ft_platform_tests.attacks.area import Area, Attack
@@ -142,7 +142,9 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
     environment = Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(guard, "BODY_SECONDS", min(guard.BODY_SECONDS, 0.05)))
-        stack.enter_context(mock.patch("ft_platform.web.guarded_instance.load_environment", return_value=environment))
+        stack.enter_context(
+            mock.patch("ft_platform.redaction.guarded_instance.load_environment", return_value=environment)
+        )
         stack.enter_context(mock.patch("ft_platform_tests.web.asgi.PATIENCE_SECONDS", 1))
         (folder / "dagster.yaml").write_text(INSTANCE_SETTINGS.read_text())
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(folder)))

@@ -19,14 +19,14 @@ import yaml
 
 import ft_platform
 from ft_platform import cli
-from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration import loading
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case import problems as schema_problems
 from ft_platform.use_case import yaml_file
+from ft_platform.use_case.environment import load_environment
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.attacks.area import Area, Attack
 
 SHIPPED = sorted((Path(ft_platform.__file__).parent / "defs").glob("*/defs.yaml"))

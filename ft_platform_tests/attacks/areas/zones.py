@@ -19,18 +19,18 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
-from ft_platform.engines.in_process import InProcess
 from ft_platform.errors import DataError, SourceError
 from ft_platform.lake import modes
 from ft_platform.lake.stage_table import Work
 from ft_platform.lake.store import Lake
 from ft_platform.privacy import closed_columns
+from ft_platform.records.engines.in_process import InProcess
 from ft_platform.records.rows import Spool, TableRows
 from ft_platform.records.schemas import cleaned_schema, splits_schema
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.splitting.split import split
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import use_case

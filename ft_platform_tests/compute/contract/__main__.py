@@ -4,8 +4,8 @@ ft_platform_tests.compute.contract [NAME...]`. Those that are not named keep wha
 import subprocess
 import sys
 
-from ft_platform.settings.compute_profile import BACKENDS
-from ft_platform.settings.file_names import file_names
+from ft_platform.use_case.settings.compute_profile import BACKENDS
+from ft_platform.use_case.settings.file_names import file_names
 from ft_platform_tests.compute.contract.results import write_table
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.lake.object_store.stores import STORES

@@ -19,8 +19,8 @@ import dagster as dg
 from ft_platform.compute import backends
 from ft_platform.compute.program_runs import ProgramResult, run_program
 from ft_platform.lake.opening import open_lake
-from ft_platform.settings.compute_profile import ComputeProfile
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.costs.test_ledger import named
 
@@ -134,7 +134,7 @@ def other_code(folder: Path) -> Path:
     shutil.copytree(
         REPOSITORY / "ft_platform", folder / "other" / "ft_platform", ignore=shutil.ignore_patterns("__pycache__")
     )
-    with open(folder / "other" / "ft_platform" / "errors.py", "a") as file:
+    with open(folder / "other" / "ft_platform" / "errors" / "__init__.py", "a") as file:
         file.write("# another line\n")
     return folder / "other"
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ft_platform.compute.targets import FILES, Kind, Target, Targets, content_hash, hash_of_tests, targets
-from ft_platform.settings.compute_profile import BACKENDS
-from ft_platform.settings.file_names import file_names
+from ft_platform.use_case.settings.compute_profile import BACKENDS
+from ft_platform.use_case.settings.file_names import file_names
 from ft_platform_tests.compute.contract.case import profile_module
 from ft_platform_tests.compute.contract.scenarios import SCENARIOS, STORE_SCENARIOS
 from ft_platform_tests.lake.object_store.stores import STORES

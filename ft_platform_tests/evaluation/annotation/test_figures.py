@@ -12,6 +12,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from ft_platform.assets.effect_watch import effect_watch
 from ft_platform.errors import DataError
 from ft_platform.evaluation.annotation.effect import measure_effect
 from ft_platform.evaluation.annotation.effect_words import in_words, verdict
@@ -22,13 +23,12 @@ from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.outputs import LabelOutputs
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.lake.versions import TableVersion
-from ft_platform.orchestration.effect_watch import effect_watch
 from ft_platform.people.statements import state
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema
-from ft_platform.reporting.portal.needs import needs_of
-from ft_platform.reporting.portal.story import story_of
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.reporting.publishing.training import checkpoint_for
+from ft_platform.web.portal_pages.needs import needs_of
+from ft_platform.web.portal_pages.story import story_of
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, TinyCase, rows_for, tiny_case
 from ft_platform_tests.reporting.page_rules import Page, problems_of
 from ft_platform_tests.tiny_models import usable_splits
@@ -145,7 +145,7 @@ def test_the_sensor_measures_it_once_and_the_story_of_the_use_case_tells_it(
     assert not [one for one in needs_of(repaired.lake, repaired.use_case, today) if one.kind == "repairs"]
     worse = {**found, "value": -0.2, "low": -0.3, "high": -0.1}
     with monkeypatch.context() as planted:
-        planted.setattr("ft_platform.reporting.portal.repairs.intact_json", lambda *_: worse)
+        planted.setattr("ft_platform.web.portal_pages.repairs.intact_json", lambda *_: worse)
         (need,) = (one for one in needs_of(repaired.lake, repaired.use_case, today) if one.kind == "repairs")
     assert need.role == "data_science" and "made the model worse" in need.what
     monkeypatch.setattr("ft_platform.evaluation.annotation.effect.effect_between", None)  # it was kept

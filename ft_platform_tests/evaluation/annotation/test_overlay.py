@@ -6,12 +6,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ft_platform.engines import engine_of
 from ft_platform.evaluation.annotation.overlay import fingerprint, repaired
 from ft_platform.evaluation.annotation.repairs import Repair
 from ft_platform.evaluation.annotation.task import answer_hash
 from ft_platform.lake.stage_table import Work
 from ft_platform.records.columns import MESSAGES, contents_sha256
+from ft_platform.records.engines import engine_of
 from ft_platform.records.stage_results import StageStream
 from ft_platform.use_case.schema import Compute
 

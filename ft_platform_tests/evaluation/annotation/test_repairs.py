@@ -21,8 +21,8 @@ from ft_platform.lake.snapshot import Snapshot
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.people.person import named
 from ft_platform.records.columns import SIDES
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES, check_settings_hash
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.monitoring.traffic.served import Served
 from ft_platform_tests.tiny_models import RECALL
 

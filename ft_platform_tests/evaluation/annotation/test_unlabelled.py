@@ -14,10 +14,10 @@ from ft_platform.evaluation.annotation.task import read_task
 from ft_platform.evaluation.annotation.unlabelled import make_unlabelled_task, write_unlabelled_again
 from ft_platform.lake.parents import tables_behind
 from ft_platform.people.audit_log.opening import audit_log_of
-from ft_platform.reporting.portal.needs import needs_of
-from ft_platform.settings.environment import Environment
 from ft_platform.splitting.feedback import Asked
 from ft_platform.stages import STAGES, check_settings_hash
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.web.portal_pages.needs import needs_of
 from ft_platform_tests.evaluation.annotation.test_repairs import ANA, answered, imported
 from ft_platform_tests.graph import write_csv
 from ft_platform_tests.monitoring.traffic.served import Served, text

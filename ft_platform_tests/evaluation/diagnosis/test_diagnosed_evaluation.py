@@ -15,13 +15,13 @@ from ft_platform.evaluation.files import DOUBTED, read_metrics
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema
-from ft_platform.settings.environment import Environment
+from ft_platform.reporting.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.reporting.publishing.training import checkpoint_for
 from ft_platform.tracking.runs import REPORT_FILES
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.tiny_case import CANARY, attributes_for, rows_for
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits

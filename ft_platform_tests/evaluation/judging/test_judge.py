@@ -17,12 +17,12 @@ from ft_platform.errors import ConfigError, DataError, EndpointFailed, SourceErr
 from ft_platform.evaluation.judging.figures import LEAST_GOLD_ROWS, verdict
 from ft_platform.evaluation.judging.question import choice_in, comparison, instruction
 from ft_platform.lake.gate import problems_with
-from ft_platform.publishing.judge import judge_inputs, publish_judge
-from ft_platform.publishing.review import import_answers
-from ft_platform.publishing.review_sheets import export_sheets
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.judge import Judge
+from ft_platform.reporting.publishing.judge import judge_inputs, publish_judge
+from ft_platform.reporting.publishing.review import import_answers
+from ft_platform.reporting.publishing.review_sheets import export_sheets
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.judge import Judge
 from ft_platform_tests.chat_server import ChatServer, chat_server, send
 from ft_platform_tests.evaluation.judged_case import XSS, JudgedCase, judged_case
 from ft_platform_tests.evaluation.tiny_case import CANARY

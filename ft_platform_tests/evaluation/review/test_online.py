@@ -32,9 +32,9 @@ from ft_platform.evaluation.review.rating import begin, judge
 from ft_platform.lake.gate import problems_with
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.person import Person, named
-from ft_platform.publishing.review import publish_review
-from ft_platform.reporting.portal.asking import Asking
-from ft_platform.reporting.portal.review_views import BY_CHANCE, reviews_view
+from ft_platform.reporting.publishing.review import publish_review
+from ft_platform.web.portal_pages.asking import Asking
+from ft_platform.web.portal_pages.review_views import BY_CHANCE, reviews_view
 from ft_platform_tests.web.review_office import EVE, MARIA, TOM, UMA, ReviewOffice
 
 CRITERIA = criteria_in(["correct: wrong | right", "polite: rude | kind"])
@@ -248,7 +248,7 @@ def test_a_publishing_that_was_killed_goes_on_and_nothing_is_judged_between(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ft_platform.publishing.review.online_figures", killed)
+    monkeypatch.setattr("ft_platform.reporting.publishing.review.online_figures", killed)
     with pytest.raises(KeyboardInterrupt):
         publish_review(office.lake, office.use_case, named(MARIA))
     monkeypatch.undo()

@@ -25,9 +25,9 @@ from ft_platform.evaluation.review.figures import reviews_of
 from ft_platform.evaluation.review.sheets import ANSWERS, COLUMNS
 from ft_platform.lake.gate import problems_with
 from ft_platform.people.audit_log.log import AuditLog
-from ft_platform.publishing.review import import_answers
-from ft_platform.publishing.review_sheets import export_sheets, first_systems, read_key
 from ft_platform.records.cells import MOST_CHARACTERS, cell
+from ft_platform.reporting.publishing.review import import_answers
+from ft_platform.reporting.publishing.review_sheets import export_sheets, first_systems, read_key
 from ft_platform.reporting.review_form import json_in_html
 from ft_platform_tests.evaluation.judged_case import FORMULAS, XSS, JudgedCase, evaluated, judged_case
 from ft_platform_tests.evaluation.tiny_case import CANARY

@@ -11,8 +11,8 @@ import boto3
 import pytest
 
 from ft_platform.errors import ConfigError, DiskFull, FtError, KeyMissing, MissingExtra, TransientError
-from ft_platform.keys.key_ring import KeyRing, read_key_ring
-from ft_platform.keys.providers import KeyPlace, provider_names
+from ft_platform.lake.keys.key_ring import KeyRing, read_key_ring
+from ft_platform.lake.keys.providers import KeyPlace, provider_names
 from ft_platform_tests.aws_server import aws_server
 
 RING = KeyRing({1: bytes(range(32)), 2: bytes(range(1, 33))})

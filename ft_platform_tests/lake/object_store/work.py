@@ -17,10 +17,10 @@ import pyarrow as pa
 from ft_platform.errors import TrainerRunning
 from ft_platform.lake import tables
 from ft_platform.lake.launches import LaunchFolder
+from ft_platform.lake.lease import lease
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import Environment
-from ft_platform.training.lease import lease
+from ft_platform.use_case.settings.environment import Environment
 
 __all__ = ["deltalake"]  # imported before the fork, for its children, as are the file systems
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # read when gcsfs is imported

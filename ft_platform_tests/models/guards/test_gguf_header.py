@@ -10,7 +10,7 @@ import pytest
 from ft_platform.errors import BaseModelError
 from ft_platform.models.base_model import resolve
 from ft_platform.models.guards.gguf_header import require_safe_gguf
-from ft_platform.settings.base_model import BaseModelSettings
+from ft_platform.use_case.settings.base_model import BaseModelSettings
 
 U32, U64, STRING, ARRAY, F32 = 4, 10, 8, 9, 6
 

@@ -18,7 +18,7 @@ from ft_platform.models.base_model import load, resolve
 from ft_platform.models.guards.config_keys import checked_config
 from ft_platform.models.guards.regexes import why_explosive
 from ft_platform.models.guards.tensor_files import read_header
-from ft_platform.settings.base_model import BaseModelSettings
+from ft_platform.use_case.settings.base_model import BaseModelSettings
 from ft_platform_tests.tiny_models import save_tiny_model
 
 Plant = Callable[[Path], Any]

@@ -7,8 +7,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from ft_platform.models.kernels.fused_lora import fuse, layers_in_words
-from ft_platform.settings.training import Training
 from ft_platform.training.lora import with_trainable_weights
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.tiny_models import tiny_model
 
 IDS = torch.arange(24).view(2, 12)

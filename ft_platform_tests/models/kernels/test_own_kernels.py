@@ -18,12 +18,12 @@ from ft_platform.models.kernels.fused_lora import _SummedOnce
 from ft_platform.models.kernels.own_kernels import PLAIN, call, go_on_with, kernels, kernels_kept, sum_of_products
 from ft_platform.models.kernels.packed_attention import NO_TREE, PackedLayout, Segment, Tree, _PackedAttention
 from ft_platform.models.kernels.packed_forward import packed_forward
-from ft_platform.settings.training import Training
 from ft_platform.training.batches import Row
 from ft_platform.training.loop import train
 from ft_platform.training.lora import with_trainable_weights
 from ft_platform.training.objectives import AnswerLoss
 from ft_platform.use_case.schema import Compute
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.tiny_models import tiny_model
 
 UNIT = {torch.bfloat16: 2.0**-9, torch.float32: 2.0**-24}

@@ -9,11 +9,11 @@ from ft_platform.models.kernels.flat_forward import flat_forward
 from ft_platform.models.kernels.packed_attention import Segment
 from ft_platform.models.kernels.packed_forward import packed_forward, padded_forward
 from ft_platform.models.kernels.recomputation import keeping_everything, layers_of, recompute_layers, recomputes
-from ft_platform.settings.training import Training
 from ft_platform.training.batches import Row
 from ft_platform.training.lora import trainable, with_trainable_weights
 from ft_platform.training.objectives import AnswerLoss
 from ft_platform.training.precision import in_bfloat16
+from ft_platform.use_case.settings.training import Training
 from ft_platform_tests.tiny_models import tiny_model
 
 PREFIX = [257, 3, 4]

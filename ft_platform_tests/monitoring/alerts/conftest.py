@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from ft_platform.errors.vouched import vouch
 from ft_platform.monitoring.alerts.alert import Alert
-from ft_platform.process.vouched import vouch
-from ft_platform.settings.alerting import Alerting
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.alerting import Alerting
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver
 
 HOOK, CHAT = "FT_TEST_HOOK", "FT_TEST_CHAT"

@@ -15,7 +15,7 @@ import pytest
 from ft_platform.monitoring.alerts import channels
 from ft_platform.monitoring.alerts.channels import ChannelFailed, send, slack_payload
 from ft_platform.monitoring.alerts.outbox import Message
-from ft_platform.settings.alerting import Email, Slack, Webhook
+from ft_platform.use_case.settings.alerting import Email, Slack, Webhook
 from ft_platform_tests.monitoring.alerts.conftest import CHAT, HOOK, alert
 from ft_platform_tests.monitoring.alerts.receivers import PASSWORD, USER, HttpReceiver, mail_server, self_signed
 

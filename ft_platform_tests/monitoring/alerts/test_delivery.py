@@ -15,7 +15,7 @@ from ft_platform.monitoring.alerts import channels, delivery
 from ft_platform.monitoring.alerts.delivery import alert as tell
 from ft_platform.monitoring.alerts.delivery import deliver, over, send_test
 from ft_platform.monitoring.alerts.outbox import LEASE_SECONDS, opened
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.monitoring.alerts.conftest import alert, settings
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver
@@ -107,7 +107,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from ft_platform.monitoring.alerts.delivery import deliver
 from ft_platform.monitoring.alerts.outbox import opened
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.monitoring.alerts.conftest import alert
 
 environment = Environment.model_validate_json(sys.argv[1])

@@ -9,7 +9,7 @@ import pytest
 
 from ft_platform.errors import TransientError
 from ft_platform.monitoring.alerts.outbox import LEASE_SECONDS, Message, Outbox, opened, outbox_path
-from ft_platform.settings.alerting import QuietHours
+from ft_platform.use_case.settings.alerting import QuietHours
 from ft_platform_tests.monitoring.alerts.conftest import alert, settings
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)

@@ -14,9 +14,9 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.monitoring.traffic.captured import record_id
 from ft_platform.monitoring.traffic.shipping import ship, spool_path
 from ft_platform.monitoring.traffic.tables import TrafficTables
-from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.governance.tables import write_ledger
 from ft_platform_tests.graph import records, write_csv

@@ -93,7 +93,7 @@ def test_the_command_ships_and_shows(
 def test_shipping_alone(
     lake: Lake, environment: Any, shipped: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     monkeypatch.setattr("ft_platform.lake.opening.open_lake", lambda _: lake)
     assert traffic.run(given("--ship")) == 0
     assert capsys.readouterr().out == "complaints: 7 requests, 1 texts, 4 feedback\n"

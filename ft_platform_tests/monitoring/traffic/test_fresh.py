@@ -14,8 +14,8 @@ from ft_platform.monitoring.traffic import batches
 from ft_platform.monitoring.traffic.fresh import FreshRequests, fresh_requests, is_for_testing, right_of
 from ft_platform.monitoring.traffic.remaking import remake
 from ft_platform.monitoring.traffic.shipping import forget_subject, spool_path
-from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.monitoring.traffic.served import NOW, Served, text
 
 REASON = "looked at them together"

@@ -11,7 +11,7 @@ from ft_platform.monitoring.traffic.label_file import add_labels
 from ft_platform.monitoring.traffic.shipping import ship
 from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.people.audit_log.log import AuditLog
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.monitoring.traffic.test_days import answered
 from ft_platform_tests.monitoring.traffic.test_shipping import noted, request
 

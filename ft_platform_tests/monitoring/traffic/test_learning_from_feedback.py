@@ -13,7 +13,7 @@ from ft_platform.lake.snapshot import Snapshot
 from ft_platform.monitoring.traffic import batches
 from ft_platform.monitoring.traffic.remaking import remake
 from ft_platform.monitoring.traffic.shipping import forget_subject, spool_path
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.graph import write_csv
 from ft_platform_tests.monitoring.traffic.served import NOW, Served, text
 

@@ -21,8 +21,8 @@ from ft_platform.monitoring.traffic.logs import in_words, read_logs
 from ft_platform.monitoring.traffic.request_ids import hashed
 from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.serving.api.noting import drawn
-from ft_platform.settings.environment import Environment
 from ft_platform.sources.source_file import SourceFile
+from ft_platform.use_case.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.monitoring.traffic.log_lines import (
     TEXT,

@@ -16,8 +16,8 @@ from ft_platform.monitoring.traffic import shipping
 from ft_platform.monitoring.traffic.shipping import forget_subject, ship, tidy
 from ft_platform.monitoring.traffic.spool import Reader, Spool, opened
 from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.monitoring import Capture, Monitoring
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.monitoring import Capture, Monitoring
 
 
 @pytest.fixture

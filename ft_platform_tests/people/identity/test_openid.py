@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("authlib")
 from ft_platform.people.identity.openid import KEYS_SECONDS, LOGOUT, Provider, SignedIn, Unavailable
 from ft_platform.people.identity.refused import Refused
-from ft_platform.settings.sign_in import OpenId
+from ft_platform.use_case.settings.sign_in import OpenId
 from ft_platform_tests.people.identity.hostile_provider import ANA, CLIENT, SECRET, HostileProvider, hostile_provider
 
 BACK = "http://127.0.0.1:3000/auth/callback"

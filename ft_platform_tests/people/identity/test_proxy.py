@@ -5,7 +5,7 @@ import pytest
 from ft_platform.errors import ConfigError
 from ft_platform.people.identity.proxy import TrustedProxy
 from ft_platform.people.identity.refused import Refused
-from ft_platform.settings.sign_in import Proxy
+from ft_platform.use_case.settings.sign_in import Proxy
 
 ANA = ("x-forwarded-email", "ana@example.org")
 SETTINGS = {"addresses": ["10.0.0.1", "fd00:1::/64"], "says_who": True}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import ConfigError, StateDamaged
-from ft_platform.keys.given_out import NotGood
+from ft_platform.lake.keys.given_out import NotGood
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.identity.tokens import Tokens
 from ft_platform.people.may import Permissions

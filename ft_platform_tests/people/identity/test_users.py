@@ -14,7 +14,7 @@ pytest.importorskip("argon2")
 from argon2 import PasswordHasher
 
 from ft_platform.errors import ConfigError, StateDamaged
-from ft_platform.keys.given_out import now
+from ft_platform.lake.keys.given_out import now
 from ft_platform.people.identity import passwords
 from ft_platform.people.identity.second_factor import code_at, decoded, new_secret
 from ft_platform.people.identity.users import FIRST_PASSWORD_DAYS, User, Users

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ft_platform.privacy import ner
 from ft_platform.privacy.ner import hub_name, identity, load_ner
-from ft_platform.settings.privacy import NerName, Privacy
+from ft_platform.use_case.settings.privacy import NerName, Privacy
 
 
 def test_settings_name_every_engine_and_no_other() -> None:

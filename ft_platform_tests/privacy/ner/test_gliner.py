@@ -13,7 +13,7 @@ import pytest
 from ft_platform.errors import ConfigError, MissingExtra
 from ft_platform.privacy.ner.gliner import ENTITIES, OVERLAP, GlinerNer, windows_of
 from ft_platform.privacy.scan import Scanner
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 KNOWN = {"Zorblax": "person", "Narthex": "location"}
 MOST_WORDS = 40

@@ -9,7 +9,7 @@ import pytest
 from ft_platform.errors import ConfigError, MissingExtra
 from ft_platform.privacy.ner.transformers import TransformersNer, entities_of
 from ft_platform.privacy.scan import Scanner
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 PERSONS, PLACES = ("zorblax", "quillon", "vexmoor"), ("narthex", "dunholm")
 OTHERS = ("yesterday", "refused", "the", "refund", "in", "again", "nobody", "came", "said", ".")

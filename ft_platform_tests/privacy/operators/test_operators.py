@@ -6,11 +6,11 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.lake.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.dates import read_date
 from ft_platform.privacy.operators import Operator, Operators, operator_names
 from ft_platform.privacy.operators.date_shift import DateShift
-from ft_platform.settings.privacy import OperatorName, Privacy
+from ft_platform.use_case.settings.privacy import OperatorName, Privacy
 
 KEYS = UseCaseKeys(bytes(range(32)), "complaints")
 OTHERS = UseCaseKeys(bytes(range(32)), "support")

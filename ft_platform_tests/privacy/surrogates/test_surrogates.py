@@ -5,13 +5,13 @@ import re
 
 import pytest
 
-from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.lake.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.entities import all_recognizers
 from ft_platform.privacy.operators.surrogate import Surrogate
 from ft_platform.privacy.recognizers.credit_card import luhn_is_valid
 from ft_platform.privacy.surrogates import SURROGATES, plain
 from ft_platform.privacy.surrogates.numbers import NEVER_GIVEN
-from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.settings.privacy import Privacy
 
 KEYS = UseCaseKeys(bytes(range(32)), "complaints")
 EXAMPLES = {

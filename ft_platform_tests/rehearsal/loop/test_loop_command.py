@@ -7,13 +7,13 @@ import pytest
 
 from ft_platform.commands import loop
 from ft_platform.errors import ConfigError
-from ft_platform.rehearsal.loop.case import alone, installation
+from ft_platform.onboarding.rehearsal.loop.case import alone, installation
 from ft_platform.serving.supervision import started
-from ft_platform.settings.environment import Environment
+from ft_platform.use_case.settings.environment import Environment
 
 
 def test_a_server_that_a_killed_loop_left_is_ended(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     monkeypatch.setattr(loop, "played", lambda *_, **__: 0)
     left = environment.home / "loop" / "change" / "serving"
     left.mkdir(parents=True)
@@ -25,7 +25,7 @@ def test_a_server_that_a_killed_loop_left_is_ended(environment: Environment, mon
 
 
 def test_a_second_loop_is_refused_and_takes_nothing(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr("ft_platform.use_case.environment.load_environment", lambda: environment)
     monkeypatch.setattr(loop, "played", lambda *_, **__: 0)
     own = environment.home / "loop" / "change" / "own.txt"
     with alone(installation(environment, "change")):

@@ -9,16 +9,16 @@ from typing import Any
 import httpx2
 import pytest
 
+from ft_platform.monitoring.rollout.deploying import chosen_release, deploy
 from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.monitoring.traffic.spool import Spool
-from ft_platform.rehearsal.loop.case import PURPOSE, ROLLOUT
-from ft_platform.rehearsal.loop.story import Day, Plan, Story, to_dict
-from ft_platform.rehearsal.loop.stream import Asked, Stream
+from ft_platform.onboarding.rehearsal.loop.case import PURPOSE, ROLLOUT
+from ft_platform.onboarding.rehearsal.loop.story import Day, Plan, Story, to_dict
+from ft_platform.onboarding.rehearsal.loop.stream import Asked, Stream
 from ft_platform.reporting.loop_summary import closed
 from ft_platform.serving import catalog
 from ft_platform.serving.api.app import build_app
 from ft_platform.serving.api_keys import ApiKeys
-from ft_platform.serving.deploying import chosen_release, deploy
 from ft_platform.serving.installation import engine_and_catalog
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.named import NamedUseCase

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.rehearsal.loop.case import SOURCE, USE_CASE, add_to_source, installation, prepared
-from ft_platform.rehearsal.loop.story import Plan
-from ft_platform.rehearsal.loop.stream import ROWS, SEED, Asked, Sentence, Stream, unused_sentences
-from ft_platform.samples.feedback import generate, sentences
-from ft_platform.settings.environment import Environment
+from ft_platform.onboarding.rehearsal.loop.case import SOURCE, USE_CASE, add_to_source, installation, prepared
+from ft_platform.onboarding.rehearsal.loop.story import Plan
+from ft_platform.onboarding.rehearsal.loop.stream import ROWS, SEED, Asked, Sentence, Stream, unused_sentences
+from ft_platform.sources.samples.feedback import generate, sentences
 from ft_platform.use_case.file import load_use_case, use_case_folder
+from ft_platform.use_case.settings.environment import Environment
 
 LABELLED = Plan().labelled
 Texts = Sequence[Sentence | Asked]

@@ -4,9 +4,9 @@ import dataclasses
 import functools
 from typing import Any
 
-from ft_platform.evidence.gather import gather
-from ft_platform.evidence.pack import facts_of
 from ft_platform.reporting.documents.facts import Facts
+from ft_platform.reporting.evidence.gather import gather
+from ft_platform.reporting.evidence.pack import facts_of
 from ft_platform_tests.evidence.case import small_case
 
 

@@ -5,7 +5,7 @@ import json
 
 from ft_platform.reporting.documents import ml_bom, provenance, statements
 from ft_platform.reporting.documents.facts import Facts
-from ft_platform.settings.base_model import WORDS_ONLY
+from ft_platform.use_case.settings.base_model import WORDS_ONLY
 from ft_platform_tests.reporting.documents.made import facts
 
 

@@ -15,6 +15,10 @@ from ft_platform.errors import ConfigError, DataError, VersionRefused
 from ft_platform.evaluation.abstaining import Abstaining
 from ft_platform.lake.deployments import ROLLED_OUT, deployments, had_traffic
 from ft_platform.lake.releases import STANDS, Release, block_of, releases
+from ft_platform.monitoring.rollout import conducting
+from ft_platform.monitoring.rollout.conducting import end_by_person, last_outcome, newest_rollout, step, unblock
+from ft_platform.monitoring.rollout.counting import differences
+from ft_platform.monitoring.rollout.deploying import deploy
 from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.monitoring.traffic.spool import Spool
 from ft_platform.orchestration.alert_watch import rolled_back
@@ -24,12 +28,8 @@ from ft_platform.serving import catalog as catalog_module
 from ft_platform.serving.api.app import build_app
 from ft_platform.serving.api.server import ApiServer
 from ft_platform.serving.api_keys import ApiKeys
-from ft_platform.serving.deploying import deploy
 from ft_platform.serving.installation import engine_and_catalog
 from ft_platform.serving.live import read_live, stop_rollout
-from ft_platform.serving.rollout import conducting
-from ft_platform.serving.rollout.conducting import end_by_person, last_outcome, newest_rollout, step, unblock
-from ft_platform.serving.rollout.counting import differences
 from ft_platform.serving.upkeep import check_live
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.lake.store import Lake
+from ft_platform.monitoring.rollout.counting import counted, differences
 from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
-from ft_platform.serving.rollout.counting import counted, differences
 from ft_platform.serving.rollout.sequential import Arm
 from ft_platform.serving.rollout.under_way import UnderWay
-from ft_platform.settings.rollout import Rollout
+from ft_platform.use_case.settings.rollout import Rollout
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHAMPION, CANDIDATE, NAME = "release-1", "release-2", "complaints"

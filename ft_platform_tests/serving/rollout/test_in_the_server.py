@@ -14,7 +14,7 @@ from ft_platform.serving.api_keys import ApiKeys
 from ft_platform.serving.catalog import GivenModels
 from ft_platform.serving.engine.requests import Generation
 from ft_platform.serving.rollout.under_way import UnderWay
-from ft_platform.settings.rollout import Rollout
+from ft_platform.use_case.settings.rollout import Rollout
 from ft_platform_tests.serving.fakes import FakeEngine, Kept, running, served, wait_until
 
 CHAMPION, CANDIDATE = "release-1", "release-2"

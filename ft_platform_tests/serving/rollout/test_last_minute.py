@@ -6,7 +6,7 @@ import pytest
 
 from ft_platform.serving.rollout.last_minute import LastMinute, is_above
 from ft_platform.serving.rollout.under_way import UnderWay
-from ft_platform.settings.rollout import Rollout
+from ft_platform.use_case.settings.rollout import Rollout
 
 RULES = Rollout(mode="canary", share=0.5, max_error_rate=0.02)
 

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from ft_platform.serving.live import Live, live_path, read_live, stop_rollout, write_live
 from ft_platform.serving.rollout.under_way import UnderWay
-from ft_platform.settings.rollout import Rollout
-from ft_platform.settings.serving import Serving
+from ft_platform.use_case.settings.rollout import Rollout
+from ft_platform.use_case.settings.serving import Serving
 
 UNDER_WAY = UnderWay("local", "release-1", "release-2", Rollout(mode="canary"), "2026-03-01T12:00:00+00:00")
 ENDPOINT = {"kind": "openai_endpoint", "url": "https://models.example.org", "model": "complaints"}

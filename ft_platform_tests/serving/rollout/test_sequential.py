@@ -19,7 +19,7 @@ from ft_platform.serving.rollout.sequential import (
     log_e_above,
     log_e_difference,
 )
-from ft_platform.settings.rollout import Rollout
+from ft_platform.use_case.settings.rollout import Rollout
 
 RUNS = 200
 CHAMPION = 0.85

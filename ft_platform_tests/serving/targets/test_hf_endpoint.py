@@ -5,7 +5,7 @@ from huggingface_hub import constants
 from pydantic import TypeAdapter
 
 from ft_platform.errors import EndpointFailed, EndpointUnavailable
-from ft_platform.settings.serving_targets import ServingTarget
+from ft_platform.use_case.settings.serving_targets import ServingTarget
 from ft_platform_tests.serving.targets.test_contract import NEW, OLD, answers, bring
 from ft_platform_tests.serving.targets.worlds import USE_CASE, opened
 

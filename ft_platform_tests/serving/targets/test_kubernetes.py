@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from ft_platform.errors import ConfigError, EndpointFailed
-from ft_platform.settings.serving_targets import KubernetesTarget
+from ft_platform.use_case.settings.serving_targets import KubernetesTarget
 from ft_platform_tests.serving.targets.cluster import VERSION
 from ft_platform_tests.serving.targets.test_contract import NEW, OLD, answers, bring
 from ft_platform_tests.serving.targets.worlds import USE_CASE, opened

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from ft_platform.settings.serving_targets import (
+from ft_platform.use_case.settings.serving_targets import (
     HfEndpointTarget,
     KubernetesTarget,
     SageMakerTarget,

@@ -19,7 +19,7 @@ import torch
 from ft_platform.monitoring.traffic.log_formats import Logged, requests_in
 from ft_platform.serving.targets.contract import Model
 from ft_platform.serving.targets.vllm import Vllm
-from ft_platform.settings.serving_targets import VllmTarget
+from ft_platform.use_case.settings.serving_targets import VllmTarget
 from ft_platform_tests.serving.targets.worlds import USE_CASE
 from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 

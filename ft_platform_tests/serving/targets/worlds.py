@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from ft_platform.serving.targets.contract import Endpoint, Model, Target
-from ft_platform.settings.serving_targets import (
+from ft_platform.use_case.settings.serving_targets import (
     HfEndpointTarget,
     KubernetesTarget,
     LocalTarget,

@@ -1,7 +1,7 @@
 """Dagster's web server as `ft ui` starts it, with the persons of these tests: `python -m
 ft_platform_tests.web.roles.serve` takes the words of `dagster-webserver`."""
 
-from ft_platform.environment import load_environment
+from ft_platform.use_case.environment import load_environment
 from ft_platform.web.dagster_webserver import guard_webserver
 from ft_platform.web.roles.rules import Rules
 from ft_platform.web.roles.webserver import RoleWebserver

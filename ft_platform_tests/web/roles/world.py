@@ -22,15 +22,15 @@ from dagster._grpc.server import GrpcServerProcess
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ft_platform.lake.signing.keys import SigningKeys
+from ft_platform.lake.signing.opening import signing_keys_of
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import PERSON, Person
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hosts import Hosts
-from ft_platform.signing.keys import SigningKeys
-from ft_platform.signing.opening import signing_keys_of
+from ft_platform.redaction.guarded_instance import sign_runs
+from ft_platform.use_case.settings.environment import Environment
+from ft_platform.use_case.settings.hosts import Hosts
 from ft_platform.web.guard import Guard
-from ft_platform.web.guarded_instance import sign_runs
 from ft_platform.web.portal import PortalApp
 from ft_platform.web.roles.rules import Rules
 from ft_platform.web.roles.webserver import RoleWebserver

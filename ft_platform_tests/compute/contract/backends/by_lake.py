@@ -15,7 +15,7 @@ from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look
 from ft_platform.compute.elsewhere import run_elsewhere
 from ft_platform.errors import SubmissionRefused
 from ft_platform.process.family import descendants, kill_all
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 MEMORY = "there"
 SUPERVISOR = Path(__file__).parent.parent / "supervisor.py"

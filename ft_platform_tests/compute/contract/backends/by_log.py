@@ -9,7 +9,7 @@ from typing import Any
 
 from ft_platform.compute.backend import Launch
 from ft_platform.compute.running import OnThisMachine, run_until_end
-from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.use_case.settings.compute_profile import ComputeProfile
 
 MEMORY = "there"
 

@@ -1,0 +1,1 @@
+"""Releases put on a target, rollouts that this process conducts, and the way back."""
