@@ -37,7 +37,7 @@ class Stage:
         parents: stages it is built from.
         zone: `restricted` holds personal data, `shared` does not.
         checks: verdicts that must be there and passed before anything is trained on it.
-        role: of its owner (`settings.roles`).
+        role: of its owner (`use_case.settings.roles`).
         version: code version of the stage.
         program: what runs the model for it on a compute back end (`ft_platform/programs/<program>.py`); None: the stage
             runs where Dagster does.

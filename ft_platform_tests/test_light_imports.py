@@ -40,7 +40,7 @@ DOMAIN = [
     "governance.permission",
     "cleaning.clean",
     "privacy.anonymize",
-    "validation.expectations",
+    "cleaning.validation.expectations",
     "splitting.split",
 ]
 DOMAIN += [
@@ -48,11 +48,11 @@ DOMAIN += [
     "compute.backends.torchrun",
     "training.inputs",
     "evaluation.inputs",
-    "publishing.roi",
+    "reporting.publishing.roi",
     "evaluation.fairness",
     "orchestration.results",
     "use_case",
-    "environment",
+    "use_case.environment",
     "errors",
     "records.columns",
     "models.rendering.renderer",

@@ -241,7 +241,7 @@ REMOTE = {
 
 @pytest.mark.parametrize("kind", sorted(REMOTE))
 def test_a_target_that_cannot_serve_a_label_head_is_refused_before_training(kind):
-    """As `exporting.matrix` says it when the model is there."""
+    """As `serving.exporting.matrix` says it when the model is there."""
     attributes = {**minimal_attributes("records.csv"), "serving": {"targets": {"gpu": {"kind": kind, **REMOTE[kind]}}}}
     attributes["training"] = {"objective": "label_head"}
     with pytest.raises(ValidationError, match=r"`serving.targets` has gpu, which cannot serve the label head"):

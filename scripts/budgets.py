@@ -5,8 +5,8 @@ python scripts/budgets.py --json   # {"name": {"value", "limit", "goal"}}; exit 
 `began` is the first day's value. A value that fell lowers its limit (`--tighten` writes it); a limit that rises takes a
 `why` in the file. A room is a package or a top-level module, an arrow an import from one room to another, each pair of
 rooms counted once. Arrows that run upwards are imports: in a circle of rooms, the pair with the fewest imports, until
-there is no circle; imports by name (`import_module`) of what stands in another room count with them. Floors are the rooms
-of the longest chain then.
+there is no circle; imports by name (`import_module`) from another room count with them. Floors are the rooms of the
+longest chain then.
 """
 
 import argparse

@@ -55,7 +55,7 @@ def experiment_report(
     """The report of an experiment on these splits, and whether it was there already.
 
     Args:
-        stage: one of `experiments.inputs.PREFIXES`.
+        stage: one of `training.experiments.inputs.PREFIXES`.
         others: further parents by name.
 
     Raises:

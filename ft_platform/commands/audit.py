@@ -56,12 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
     figures = read_figures(lake, audit)
     examples = _examples(lake, environment, use_case, splits, arguments) if arguments.show or arguments.html else []
     if arguments.html:
-        from ft_platform.reporting.audit_examples import examples_page
+        from ft_platform.reporting.html import page
 
-        arguments.html.write_text(
-            examples_page(f"{use_case.name}: records of {splits.id} as training sees them", examples, figures),
-            encoding="utf-8",
-        )
+        title = f"{use_case.name}: records of {splits.id} as training sees them"
+        arguments.html.write_text(page("audit_examples.html", title=title, examples=examples, figures=figures), "utf-8")
     if arguments.json:
         print(
             json.dumps(

@@ -12,7 +12,7 @@ from ft_platform.sources.samples.generator import ENDINGS
 from ft_platform.use_case.settings.environment import Environment
 
 GENERATED = re.compile(rf"(?:{'|'.join(ENDINGS)})-\d+-\d+(?:-[a-z]+\d+)?-[0-9a-f]{{8}}\.(?:csv|json|truth\.json)")
-"""Names that `samples.generator.sample_file` gives."""
+"""Names that `sources.samples.generator.sample_file` gives."""
 
 
 def remembered(environment: Environment, use_case: str) -> list[Path]:

@@ -31,7 +31,7 @@ def _refused(constant: str) -> Any:
 
 
 def meets_schema(answer: dict[str, Any] | None, schema: dict[str, Any]) -> bool:
-    """Whether an answer is what `settings.answer_fields.answer_schema` says."""
+    """Whether an answer is what `use_case.settings.answer_fields.answer_schema` says."""
     if answer is None or set(schema["required"]) - set(answer) or set(answer) - set(schema["properties"]):
         return False
     return all(_is(value, schema["properties"][name]) for name, value in answer.items())

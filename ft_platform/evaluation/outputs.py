@@ -39,7 +39,7 @@ class TextOutputs:
     Attributes:
         references, answers: reference and generated answer per test record.
         loss_sums: summed negative log-probability of the reference's tokens, in nats. Shape `(rows,)`.
-        schema: JSON Schema of answers in JSON (`settings.answer_fields`); None where answers are texts.
+        schema: JSON Schema of answers in JSON (`use_case.settings.answer_fields`); None where answers are texts.
         rejected_loss_sums: `loss_sums` of the answers that people like less; NaN where a record has none, empty where
             nobody asked. Shape `(rows,)`.
         similarities: of answer and reference in [-1, 1]; empty where no `evaluation.similarity_model` is named. Shape

@@ -77,7 +77,7 @@ class Key(Protocol):
 
 
 class Keys(Protocol):
-    """Signs, and knows the public keys (`signing.keys.SigningKeys`)."""
+    """Signs, and knows the public keys (`lake.signing.keys.SigningKeys`)."""
 
     @property
     def public(self) -> Any: ...

@@ -49,7 +49,7 @@ def trace_subject(lake: Lake, use_case: str, subject_id: str, pseudonyms: Collec
 
     Args:
         subject_id: as the source or the ledger writes it; blanks around it do not matter.
-        pseudonyms: of this person in this use case, by each key there is (`keys.key_ring.subject_pseudonyms`).
+        pseudonyms: of this person in this use case, by each key there is (`lake.keys.key_ring.subject_pseudonyms`).
 
     Returns:
         `{"records", "versions", "splits", "checkpoints", "unfinished_trainings", "reports"}`: number of different

@@ -34,7 +34,7 @@ SAME_DIGITS = word_set(
 
 
 class Pseudonyms:
-    """Makes the pseudonyms of one use case: truncated HMAC-SHA-256 in base32 (`keys.key_ring` says why not a cipher).
+    """Makes the pseudonyms of one use case: truncated HMAC-SHA-256 in base32 (`lake.keys.key_ring`: why no cipher).
 
     Args:
         keys: of the use case; another use case gives other pseudonyms for the same person.

@@ -138,7 +138,7 @@ def seeds_plot(found: Mapping[str, Any], metric: Metric) -> bytes:
     """One metric of every seed as a point, their mean as a line, and every other system as a line with its name.
 
     Args:
-        found: of `experiments.seed_figures`, with `seeds`.
+        found: of `training.experiments.seed_figures`, with `seeds`.
     """
     spread = found["metrics"][metric.name]
     lines = {system: values[metric.name] for system, values in found["systems"].items() if metric.name in values}

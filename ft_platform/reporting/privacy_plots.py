@@ -63,7 +63,7 @@ def epochs_plot(found: Mapping[str, Any]) -> bytes:
     """Training and validation loss by epoch, and where the kept adapter was taken.
 
     Args:
-        found: of `privacy_attacks.overfitting.overfitting`.
+        found: of `training.privacy_attacks.overfitting.overfitting`.
     """
     with drawing(6.4, 3.6) as (figure, axes, buffer):
         for name, colour, marker, title in (

@@ -42,7 +42,7 @@ def tornado_plot(rows: Sequence[Mapping[str, Any]], saved: float, currency: str)
     """Savings per month when one quantity alone moves to its low (hatched) and its high end, the most telling on top.
 
     Args:
-        rows: of `business.returns.sensitivity`.
+        rows: of `monitoring.business.returns.sensitivity`.
         saved: savings per month where nothing moves.
     """
     from matplotlib.patches import Patch

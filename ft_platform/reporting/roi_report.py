@@ -1,4 +1,4 @@
-"""The ROI report: pictures and one HTML file from the figures of `business.roi`."""
+"""The ROI report: pictures and one HTML file from the figures of `monitoring.business.roi`."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the figures of `business.roi` say in words and in cells of tables."""
+"""What the figures of `monitoring.business.roi` say in words and in cells of tables."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
 """Keys with which clients use the server: made, listed, revoked, and checked at each request.
 
-A key is `ft_<id>_<secret>`; how it is kept and known again says `keys.given_out`.
+A key is `ft_<id>_<secret>`; how it is kept and known again says `lake.keys.given_out`.
 
 Covered: keys for one use case or all, that end on a day or are revoked, with a number of requests per minute. Not
 covered: who holds a key, and limits that several servers share.

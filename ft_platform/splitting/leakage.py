@@ -112,7 +112,7 @@ def _newer_than_tested(use_case: NamedUseCase, rows: Rows, sides: np.ndarray) ->
 
 
 class CrossingPairs:
-    """Counts near duplicates on two sides (`near_duplicates.links.Links`).
+    """Counts near duplicates on two sides (`records.near_duplicates.links.Links`).
 
     Args:
         first: first text with the same set of words of each; it stands for all sides of its copies. Shape `(texts,)`.

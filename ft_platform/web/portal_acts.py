@@ -102,7 +102,7 @@ def acts(environment: Environment, evidence_digest: Digest) -> dict[str, dict[st
     """Page -> what its forms ask for -> what does it.
 
     Args:
-        evidence_digest: as `evidence.pack.evidence_digest`.
+        evidence_digest: as `reporting.evidence.pack.evidence_digest`.
     """
     sign_it, take_back = "may not sign a decision", f"may not {ACTIONS['take_back'].says}"
     return {

@@ -420,15 +420,13 @@ def compliance() -> str:
 
 
 def audit_examples() -> str:
-    from ft_platform.reporting.audit_examples import examples_page
     from ft_platform.training.audit_view import ShownExample, Span
 
     example = ShownExample(
         Attack("a record"), "train", [Span("context", FREE_TEXT, 3), Span("supervised", Attack("an answer"), 2)]
     )
-    return examples_page(
-        Attack("the title"), [example], {"problems": [Attack("a fault")], "rows": 1, "supervised_share": 0.5}
-    )
+    figures = {"problems": [Attack("a fault")], "rows": 1, "supervised_share": 0.5}
+    return page("audit_examples.html", title=Attack("the title"), examples=[example], figures=figures)
 
 
 def data_docs_of(markup: str) -> str:

@@ -61,7 +61,7 @@ def _sound_expectations(validation: Any) -> dict[int, Expectation]:
 def _placed(
     problem: str, positions: list[int], attributes: dict[str, Any], from_environment: dict[Place, list[str]]
 ) -> Problem:
-    """A line of `validation.suite.expectation_problems` as a place and a sentence with what stands there."""
+    """A line of `cleaning.validation.suite.expectation_problems` as a place and a sentence with what stands there."""
     found = PROBLEM.search(problem)
     assert found, problem
     position = positions[int(found["position"])]

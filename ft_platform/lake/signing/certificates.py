@@ -11,7 +11,7 @@ the certificates that others have.
 Covered: who has the P-256 key alone learns nothing about the Ed25519 key, makes no certificates and signs nothing in
 the lake. Not covered: time. A signature of a model carries no proof of when it was made, and `model_signing` looks at
 no list of revoked certificates, so certificates do not end by themselves. A stolen key ends when its root is no longer
-trusted (`signing.models`, `ft seals certificates`).
+trusted (`lake.signing.models`, `ft seals certificates`).
 """
 
 import hashlib

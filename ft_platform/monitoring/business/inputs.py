@@ -68,7 +68,7 @@ class Inputs:
         known: name -> quantity; what is not known is not in it.
         one_sided: metric -> why its measurements make no comparison.
         quality: `accuracy` or `rouge_l`: the figure per record that systems are compared by.
-        requests: what requests to the fine-tuned model take and cost (`business.requests`).
+        requests: what requests to the fine-tuned model take and cost (`monitoring.business.requests`).
     """
 
     use_case: NamedUseCase

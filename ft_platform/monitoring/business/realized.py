@@ -29,7 +29,7 @@ def realized(lake: Lake, evaluation: ArtifactVersion, found: Mapping[str, Any]) 
 
     Args:
         evaluation: that the report rests on. Its checkpoint is the model.
-        found: figures of `business.roi`.
+        found: figures of `monitoring.business.roi`.
 
     Returns:
         `{"from", "to", "compared": {what: {"forecast", "realized", "about"}}}`; None for what is not known.

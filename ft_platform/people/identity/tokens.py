@@ -1,6 +1,6 @@
 """Service tokens: with which programs use the web pages and the API, for some actions in some use cases, until a day.
 
-A token is `ftt_<id>_<secret>`; how it is kept and known again says `keys.given_out`.
+A token is `ftt_<id>_<secret>`; how it is kept and known again says `lake.keys.given_out`.
 """
 
 import re

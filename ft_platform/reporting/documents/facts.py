@@ -59,8 +59,8 @@ class Facts:
             every byte, so only who asks waits.
         decision: `{"id", "decision", "valid_until"}` of the newest release decision about the checkpoint; None: nothing
             was decided.
-        waivers: exceptions that people granted it (`evidence.waivers.waivers_of`).
-        signatures: of the newest decision (`evidence.waivers.signatures_of`).
+        waivers: exceptions that people granted it (`reporting.evidence.waivers.waivers_of`).
+        signatures: of the newest decision (`reporting.evidence.waivers.signatures_of`).
         links: stage -> folder of the version from the root of a pack, for documents in one.
     """
 

@@ -20,7 +20,7 @@ class Costs(Section):
 
     @property
     def serves_label_heads(self) -> bool:
-        """Whether a model with a label head can answer there (`exporting.matrix`)."""
+        """Whether a model with a label head can answer there (`serving.exporting.matrix`)."""
         return False
 
 

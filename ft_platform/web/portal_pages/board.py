@@ -92,7 +92,7 @@ def _returns(lake: Lake, name: str, checkpoint: str | None) -> dict[str, Any]:
     answers, wrong = since["compared"]["volume_per_month"], since["compared"]["overrides"]
     told |= {"answers": answers["realized"], "expected_answers": answers["forecast"]}
     told |= {"wrong": wrong["realized"], "expected_wrong": wrong["forecast"]}
-    if answers["forecast"]:  # savings are in proportion to the cases (`business.returns`)
+    if answers["forecast"]:  # savings are in proportion to the cases (`monitoring.business.returns`)
         told["realized"] = saving["value"] * answers["realized"] / answers["forecast"]
     return told
 

@@ -73,7 +73,7 @@ ALARM_STEPS = {
         "Read the answers that its report names, let people judge more, and train again: ft retraining explain {name}.",
     ),
 }
-"""Kind of an alarm -> whose it is (`settings.roles`), and what to do first."""
+"""Kind of an alarm -> whose it is (`use_case.settings.roles`), and what to do first."""
 
 
 @dataclass(frozen=True)

@@ -315,7 +315,9 @@ AREA = Area(
     name="policy",
     cases=cases,
     defences={
-        "policy_check": switched_off("release.policy.undercuts", "rehearsal.file_problems.undercuts", by=lambda *_: []),
+        "policy_check": switched_off(
+            "release.policy.undercuts", "onboarding.rehearsal.file_problems.undercuts", by=lambda *_: []
+        ),
         "policy_rule": switched_off("release.rules.policy.undercuts", by=lambda *_: []),
         "policy_beats": switched_off(
             "release.rules.beats.beaten_systems", by=lambda case: case.settings.gate.beats or []

@@ -14,7 +14,7 @@ from ft_platform.errors import ConfigError
 
 
 class KeyProvider(Protocol):
-    """Reads and writes the text of one key ring (`keys.key_ring`).
+    """Reads and writes the text of one key ring (`lake.keys.key_ring`).
 
     Attributes:
         where: the place, for messages; never the key.
