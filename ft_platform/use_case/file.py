@@ -143,8 +143,8 @@ def load_use_case(
         overrides: dotted path -> value, applied before the file is checked; see `parse_overrides`.
         environment: whose compute profiles may be named, and whose policy the use case is judged under. Default: that
             of this process.
-        closer: notes what would only stop a run later (`onboarding.rehearsal.file_problems`). The code location leaves it
-            out: there the checks of the stages and the gate say it.
+        closer: notes what would only stop a run later (`onboarding.rehearsal.file_problems`). The code location leaves
+            it out: there the checks of the stages and the gate say it.
 
     Raises:
         ConfigError: with every problem of the file.
