@@ -15,7 +15,7 @@ EXAMPLES = [
     "ft review publish complaint_routing",
     'ft review drop complaint_routing --reason "Started with the wrong alternative"',
     "ft review export complaint_routing --out sheets",
-    "ft review export complaint_routing --rows 100 --raters 3 --format xlsx --alternative base_zero_shot --out sheets",
+    "ft review export complaint_routing --rows 100 --raters 3 --format csv --alternative base_zero_shot --out sheets",
     "ft review import complaint_routing answers_rater_1.csv answers_rater_2.csv --json",
 ]
 
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     out.add_argument(
         "--format",
-        choices=["csv", "xlsx", "html"],
+        choices=["csv", "html"],
         default="html",
         help="html: a page that works without a server or network (default)",
     )
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     back = what.add_parser("import", help="read all filled-in sheets of one export and publish the review")
     back.add_argument("use_case", help="name of the use case (ft list)")
-    back.add_argument("files", nargs="+", type=Path, metavar="FILE", help="filled-in .csv or .xlsx files of all raters")
+    back.add_argument("files", nargs="+", type=Path, metavar="FILE", help="filled-in .csv files of all raters")
     start.add_argument(
         "--rows",
         type=count,

@@ -4,20 +4,18 @@ quoted."""
 import csv
 import io
 import re
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ft_platform.errors import AnswersRefused, MissingExtra
+from ft_platform.errors import AnswersRefused
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED, TIE
 from ft_platform.evaluation.review.sheets import ANSWERS, text_hash
 
 NEEDED = ("sheet", "rater", "row", "better")
 TEXTS = ("question", "answer_1", "answer_2")
 MOST_BYTES = 100_000_000
-"""Of a file, and of what a workbook unpacks to."""
 MOST_ROWS = 100_000
 MOST_PROBLEMS = 20
 SHEET_ID = re.compile(r"^sheet-[0-9a-f]{12}$")
@@ -52,7 +50,6 @@ def read_answers(paths: Sequence[Path], key_of: Callable[[str], dict[str, Any] |
         AnswersRefused: a file cannot be read or is of another export; a rater, row or answer is not one of the
             export's; a row is answered twice; the texts of a row are not those that were exported. Up to 20 problems,
             each with file and row.
-        MissingExtra: openpyxl or defusedxml is not installed.
     """
     tables = {path: _table(path) for path in paths}
     sheet, key = _export_of(tables, key_of)
@@ -142,10 +139,10 @@ def _table(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise AnswersRefused([f"{path}: no such file"])
     if path.stat().st_size > MOST_BYTES:
         raise AnswersRefused([f"{path.name}: has more than {MOST_BYTES:,} bytes; a sheet is smaller"])
-    if path.suffix.lower() not in READERS:
-        problem = f"{path.name}: must be a .csv or .xlsx file, got {path.suffix or 'no ending'}"
+    if path.suffix.lower() != ".csv":
+        problem = f"{path.name}: must be a .csv file, got {path.suffix or 'no ending'}"
         raise AnswersRefused([problem], "A page saves its answers as a .csv file")
-    rows = READERS[path.suffix.lower()](path)
+    rows = csv_rows(path)
     header = [name.strip().lower() for name in rows[0]] if rows else []
     missing = [name for name in NEEDED if name not in header]
     if missing:
@@ -166,9 +163,7 @@ def csv_rows(path: Path) -> list[list[str]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise AnswersRefused(
-            [f"{path.name}: is not UTF-8 (byte {error.start})"], "Save it as CSV UTF-8, or as a workbook"
-        ) from None
+        raise AnswersRefused([f"{path.name}: is not UTF-8 (byte {error.start})"], "Save it as CSV UTF-8") from None
     header = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header.count)
     try:
@@ -176,39 +171,3 @@ def csv_rows(path: Path) -> list[list[str]]:
     except csv.Error:
         problem = f"{path.name}: is no CSV file: a quoted text does not end, or something follows one"
         raise AnswersRefused([problem], "Save the sheet again") from None
-
-
-def _xlsx(path: Path) -> list[list[str]]:
-    """Rows of the first sheet of a workbook."""
-    try:
-        import openpyxl
-    except ImportError:
-        raise MissingExtra("openpyxl, which reads Excel files,", extra="excel") from None
-    if not openpyxl.DEFUSEDXML:
-        raise MissingExtra("defusedxml, without which a workbook can fill the memory (entities of XML),", extra="excel")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
-                raise AnswersRefused([f"{path.name}: unpacks to more than {MOST_BYTES:,} bytes; a sheet is smaller"])
-        workbook = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        try:
-            rows = workbook.worksheets[0].iter_rows(values_only=True, max_row=MOST_ROWS + 1, max_col=50)
-            return [[_text(value) for value in row] for row in rows]
-        finally:
-            workbook.close()
-    except AnswersRefused:
-        raise
-    # openpyxl lets whatever its XML reader meets pass: KeyError, ValueError, ParseError, ...
-    except Exception as error:
-        raise AnswersRefused(
-            [f"{path.name}: is no readable workbook ({type(error).__name__})"], "Save it again as .xlsx"
-        ) from None
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-READERS: dict[str, Callable[[Path], list[list[str]]]] = {".csv": csv_rows, ".xlsx": _xlsx}

@@ -1,5 +1,4 @@
-"""The sheets that experts fill in: CSV, Excel workbook, or a page that needs no server and no network. They name no
-system."""
+"""The sheets that experts fill in: CSV, or a page that needs no server and no network. They name no system."""
 
 import csv
 import hashlib
@@ -9,18 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ft_platform.errors import MissingExtra
 from ft_platform.records.cells import cell
 
 COLUMNS = ("sheet", "rater", "row", "question", "answer_1", "answer_2", "better")
 ANSWERS = ("1", "2", "tie")
 """What may stand in column `better`."""
-
-HOW_TO = (
-    "Which answer is better? Put 1, 2 or tie into the column better. Leave a row empty that you cannot judge. Do not"
-    " change the other columns."
-)
-
 
 VOICE = "An answer is better if it also sounds like this:"
 
@@ -61,43 +53,6 @@ def as_csv(sheet: Sheet) -> bytes:
     writer.writerow(COLUMNS)
     writer.writerows(_cells(sheet))
     return buffer.getvalue().encode("utf-8-sig")
-
-
-def as_xlsx(sheet: Sheet) -> bytes:
-    """A workbook with a list of the allowed answers in each cell to fill in.
-
-    Raises:
-        MissingExtra: openpyxl is not installed.
-    """
-    try:
-        from openpyxl import Workbook
-        from openpyxl.styles import Alignment, Font
-        from openpyxl.worksheet.datavalidation import DataValidation
-    except ImportError:
-        raise MissingExtra("openpyxl, which writes Excel files,", extra="excel") from None
-    workbook = Workbook()
-    page = workbook.worksheets[0]
-    page.title = "answers"
-    for cells in [COLUMNS, *_cells(sheet)]:
-        page.append([value if value != "" else None for value in cells])
-        for one in page[page.max_row]:
-            if isinstance(one.value, str):
-                one.data_type = "s"
-            one.alignment = Alignment(wrap_text=True, vertical="top")
-    for one in page[1]:
-        one.font = Font(bold=True)
-    for letter, width in zip("ABCDEFG", (14, 9, 6, 60, 60, 60, 9), strict=True):
-        page.column_dimensions[letter].width = width
-    page.freeze_panes = "A2"
-    allowed = DataValidation(type="list", formula1=f'"{",".join(ANSWERS)}"', allow_blank=True, showErrorMessage=True)
-    allowed.add(f"G2:G{len(sheet.rows) + 1}")
-    page.add_data_validation(allowed)
-    how_to = workbook.create_sheet("how to")
-    for text in (HOW_TO, *([cell(f"{VOICE} {sheet.voice}")] if sheet.voice else [])):
-        how_to.append([text])
-    buffer = io.BytesIO()
-    workbook.save(buffer)
-    return buffer.getvalue()
 
 
 def _cells(sheet: Sheet) -> list[tuple[Any, ...]]:

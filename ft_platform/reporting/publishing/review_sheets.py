@@ -11,7 +11,7 @@ import numpy as np
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED
 from ft_platform.evaluation.pairs import Pair, newest_evaluation, pairs_of
-from ft_platform.evaluation.review.sheets import Sheet, SheetRow, as_csv, as_xlsx, text_hash
+from ft_platform.evaluation.review.sheets import Sheet, SheetRow, as_csv, text_hash
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
@@ -27,7 +27,7 @@ KEYS = "review_sheets"
 """Artifacts that say which answer of a sheet is whose."""
 KEY = "key.json"
 MOST_RATERS = 50
-FORMATS: dict[str, Callable[[Sheet], bytes]] = {"csv": as_csv, "xlsx": as_xlsx, "html": as_html}
+FORMATS: dict[str, Callable[[Sheet], bytes]] = {"csv": as_csv, "html": as_html}
 
 
 def export_sheets(
@@ -56,7 +56,6 @@ def export_sheets(
         ConfigError: a number is out of range, or there is no such alternative.
         DataError: no evaluation, no differing answers, or a file is there already: it may hold answers.
         VersionRefused: the evaluation may not be used.
-        MissingExtra: openpyxl is not installed.
     """
     if not 1 <= raters <= MOST_RATERS or rows < 1:
         raise ConfigError([f"a review has 1 to {MOST_RATERS} raters and at least 1 row, got {raters} and {rows}"])

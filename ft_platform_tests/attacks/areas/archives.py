@@ -1,9 +1,9 @@
-"""Hostile archives beside what is erased, and as sheets of a review: names that lead elsewhere, links, devices,
+"""Hostile archives beside what is erased: names that lead elsewhere, links, devices,
 passwords, bombs, damaged directories. Those of sources are in the area `sources`; evidence packs and bundles are read
 as folders (`evidence/test_verify.py`, `repository/test_verify_bundle.py`).
 
-An attack broke through if a search crashed, said that it has seen all, or unpacked more than it may, or if a sheet did
-anything but be refused. The person is fictitious."""
+An attack broke through if a search crashed, said that it has seen all, or unpacked more than it may. The person is
+fictitious."""
 
 import functools
 import io
@@ -17,7 +17,6 @@ from unittest.mock import patch
 from ft_platform.erasure import unpacking
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.unpacking import bytes_in
-from ft_platform.evaluation.review import answers
 from ft_platform_tests.attacks.area import Area, Attack, switched_off
 from ft_platform_tests.attacks.damaged_files import zip_bytes
 
@@ -52,8 +51,6 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
         yield f"a search meets a damaged archive: {number}", functools.partial(_searched, bytes(content), None)
     for name, make in BOMBS.items():
         yield f"a search meets {name}", functools.partial(_bounded, make())
-    for name, (make, words) in SHEETS.items():
-        yield f"a sheet is {name}", functools.partial(_sheet, folder, make(), words)
 
 
 def _tar(members: dict[str, Any]) -> bytes:
@@ -96,14 +93,6 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         {str(n): zip_bytes({str(m): bytes(MOST // 4) for m in range(4)}) for n in range(9)}
     ),
 }
-SHEET_BYTES = answers.MOST_BYTES
-SHEETS: dict[str, tuple[Callable[[], bytes], str]] = {
-    "a bomb": (lambda: zip_bytes({"xl/workbook.xml": bytes(2 * SHEET_BYTES)}), "unpacks to more"),
-    "a file with a password": (lambda: _marked(flag=1), "no readable workbook"),
-    "no workbook": (lambda: zip_bytes(dict.fromkeys(NAMES[:4], b"<x/>")), "no readable workbook"),
-    "cut off": (lambda: zip_bytes({"xl/workbook.xml": PLAIN})[:-9], "no readable workbook"),
-}
-"""Name -> what makes it, and words of the refusal."""
 
 
 def _searched(content: bytes, whole: bool | None) -> str | None:
@@ -128,19 +117,6 @@ def _bounded(content: bytes) -> str | None:
     return "it said that all was seen" if seen else None
 
 
-def _sheet(folder: Path, content: bytes, words: str) -> str | None:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "sheet.xlsx"
-    path.write_bytes(content)
-    try:
-        answers.READERS[".xlsx"](path)
-    except answers.AnswersRefused as refused:
-        if list(folder.iterdir()) != [path]:
-            return "something was written beside it"
-        return None if words in str(refused) else "it was refused for another reason"
-    return "it was read"
-
-
 class Uncounted(unpacking.Packed):
     def __setattr__(self, name: str, value: int) -> None:
         super().__setattr__(name, 0 if name == "bytes" else value)
@@ -152,6 +128,5 @@ AREA = Area(
     defences={
         "archives_that_cannot_be_opened": lambda: patch.object(unpacking, "BROKEN", (OSError, ValueError)),
         "room_of_an_archive": switched_off("erasure.unpacking.Packed", by=Uncounted),
-        "room_of_a_sheet": switched_off("evaluation.review.answers.MOST_BYTES", by=1 << 40),
     },
 )
