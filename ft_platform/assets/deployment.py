@@ -51,7 +51,7 @@ def _build(use_case: NamedUseCase, target: str) -> list:
         records there as it was evaluated; otherwise what had it keeps it."""
         from ft_platform.lake.deployments import FILE
         from ft_platform.lake.releases import released_versions
-        from ft_platform.monitoring.rollout.deploying import chosen_release, deploy
+        from ft_platform.reporting.publishing.deploying import chosen_release, deploy
         from ft_platform.serving.parity import in_words
 
         use_case.require_as_filed()

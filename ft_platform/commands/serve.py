@@ -98,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         from ft_platform.monitoring.traffic.shipping import spool_path
         from ft_platform.monitoring.traffic.spool import Spool
+        from ft_platform.reporting.playground import playground
         from ft_platform.serving.api.app import build_app
         from ft_platform.serving.installation import engine_and_catalog
         from ft_platform.serving.live import stop_rollout
@@ -107,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
     notes.start()
     try:
         hosts, stop = Hosts.of(environment.web_hosts), partial(stop_rollout, environment.home)
-        serve(build_app(engine, catalog, keys, notes, hosts=hosts, stop=stop), arguments)
+        serve(build_app(engine, catalog, keys, notes, hosts=hosts, stop=stop, home=playground()), arguments)
     finally:
         notes.stop()
     return 0

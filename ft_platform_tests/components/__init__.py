@@ -66,7 +66,7 @@ COMPONENTS = {
         (
             "ft_platform/reporting/html.py",
             "ft_platform/reporting/templates",
-            "ft_platform/serving/api/playground.py",
+            "ft_platform/reporting/playground.py",
             "ft_platform/web",
         ),
     ),

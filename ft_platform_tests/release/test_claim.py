@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.abstaining import ALWAYS
-from ft_platform.monitoring.rollout.deploying import deploy
 from ft_platform.release.releasing import release, roll_back
+from ft_platform.reporting.publishing.deploying import deploy
 from ft_platform.serving.evaluated import abstaining_of
 from ft_platform.use_case.schema import UseCase
 from ft_platform.use_case.settings.environment import Environment

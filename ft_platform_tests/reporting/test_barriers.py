@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ft_platform.lake.releases import Release
-from ft_platform.monitoring.rollout.deploying import _publish
+from ft_platform.reporting.publishing.deploying import _publish
 from ft_platform.use_case.settings.quotas import Quotas
 from ft_platform.web.portal_pages.pages import Portal, portfolio_page
 from ft_platform.web.portal_pages.site import Reports

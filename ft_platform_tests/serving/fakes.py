@@ -13,6 +13,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.reporting.playground import playground
 from ft_platform.serving.api.app import build_app
 from ft_platform.serving.api.guard import Guard
 from ft_platform.serving.api.limits import Limits
@@ -228,7 +229,8 @@ def app_of(
     engine: FakeEngine, models: Sequence[ServedModel] | None = None, keys: ApiKeys | None = None, **options: Any
 ) -> Guard:
     options.setdefault("notes", Kept())
-    return build_app(engine, GivenModels(every_kind() if models is None else models), keys or ApiKeys(None), **options)
+    catalog = GivenModels(every_kind() if models is None else models)
+    return build_app(engine, catalog, keys or ApiKeys(None), home=playground(), **options)
 
 
 @contextmanager

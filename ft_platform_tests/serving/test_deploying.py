@@ -18,8 +18,6 @@ from ft_platform.commands import rollback
 from ft_platform.errors import ConfigError, DataError, EndpointFailed, VersionRefused
 from ft_platform.lake.deployments import candidate, deployments
 from ft_platform.lake.releases import STANDS, Release, releases, standing_releases
-from ft_platform.monitoring.rollout import deploying
-from ft_platform.monitoring.rollout.deploying import deploy
 from ft_platform.monitoring.rollout.going_back import switch_back
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.people.audit_log.log import AuditLog
@@ -28,6 +26,8 @@ from ft_platform.release.standing import ACCEPTED
 from ft_platform.reporting.evidence.gather import gather
 from ft_platform.reporting.evidence.pack import write_pack
 from ft_platform.reporting.evidence.verify import problems_of
+from ft_platform.reporting.publishing import deploying
+from ft_platform.reporting.publishing.deploying import deploy
 from ft_platform.reporting.publishing.roi import publish_roi
 from ft_platform.reporting.report_page import REPORT
 from ft_platform.serving import catalog as catalog_module
@@ -250,7 +250,7 @@ def test_no_request_is_lost_while_releases_are_switched(running: Served) -> None
 def test_a_server_that_does_not_start_is_told_with_its_log(
     made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ft_platform.monitoring.rollout import deploying
+    from ft_platform.reporting.publishing import deploying
 
     monkeypatch.setattr(deploying, "READY_SECONDS", 0.5)
     monkeypatch.setattr("ft_platform.serving.targets.local.subprocess.Popen", lambda *a, **k: None)
@@ -272,7 +272,7 @@ def test_a_server_that_ends_is_told_at_once(
 
 
 def test_what_changes_the_candidate_is_shown_in_the_registry(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ft_platform.monitoring.rollout import deploying
+    from ft_platform.reporting.publishing import deploying
     from ft_platform.serving import upkeep
 
     candidates: list[str | None] = []
@@ -285,7 +285,7 @@ def test_what_changes_the_candidate_is_shown_in_the_registry(running: Served, mo
 
 
 def test_a_registry_that_names_another_release_refuses(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ft_platform.monitoring.rollout import deploying
+    from ft_platform.reporting.publishing import deploying
 
     monkeypatch.setattr(deploying, "disagreement", lambda *_: "the registry disagrees with the lake about complaints")
     with pytest.raises(VersionRefused, match="the registry disagrees"):

@@ -9,8 +9,8 @@ import pytest
 
 from ft_platform.errors import EndpointFailed
 from ft_platform.lake.files import locked
-from ft_platform.monitoring.rollout import deploying
-from ft_platform.monitoring.rollout.deploying import deploy
+from ft_platform.reporting.publishing import deploying
+from ft_platform.reporting.publishing.deploying import deploy
 from ft_platform.serving import upkeep
 from ft_platform.serving.targets.contract import Endpoint, Status
 from ft_platform.serving.upkeep import take_away_withdrawn

@@ -37,6 +37,7 @@ def build_app(
     limits: Limits | None = None,
     hosts: Hosts | None = None,
     stop: Stop = lambda use_case, rollout, why: None,
+    home: Response | None = None,
 ) -> Guard:
     """The application; while it runs, the engine does, and the models of the catalog are loaded.
 
@@ -44,15 +45,16 @@ def build_app(
         notes: where requests, answers and feedback are noted. Default: nowhere.
         hosts: names by which the server is addressed besides this machine's, where there are no keys.
         stop: notes that a candidate gets no more traffic. Default: only this server knows.
+        home: what stands at `/`. Default: an empty page.
     """
     limits = limits or Limits()
     notes = notes or NoNotes()
     shelf, metrics = Shelf(catalog, engine), Metrics(engine.state, notes)
     rollouts = Rollouts(shelf, stop)
     services = Services(engine, shelf, keys, metrics, limits, notes)
-    routes = Routes(services, rollouts)
+    routes = Routes(services, rollouts, home or Response())
     paths = {
-        "/": routes.playground,
+        "/": routes.home,
         "/v1/models": routes.models,
         "/v1/models/{name}": routes.one_model,
         "/health": routes.health,

@@ -26,7 +26,6 @@ from ft_platform.serving.api.exchange import Exchange
 from ft_platform.serving.api.labels import decision_of, label_scores, labelled, probabilities
 from ft_platform.serving.api.noting import Rights, digest
 from ft_platform.serving.api.openapi import description, page
-from ft_platform.serving.api.playground import playground
 from ft_platform.serving.api.rollouts import Rollouts
 from ft_platform.serving.api.services import Services, exchange_of, parsed
 from ft_platform.serving.api.shapes import ChatShape, CompletionShape, Echo, Shape
@@ -50,8 +49,8 @@ NOT_OF_HEADS = ("temperature", "top_p", "seed")
 class Routes:
     """The routes of one server."""
 
-    def __init__(self, services: Services, rollouts: Rollouts) -> None:
-        self.services, self._rollouts = services, rollouts
+    def __init__(self, services: Services, rollouts: Rollouts, home: Response) -> None:
+        self.services, self._rollouts, self._home = services, rollouts, home
 
     async def chat(self, request: Request) -> ASGIApp:
         body = await parsed(request, ChatBody)
@@ -243,9 +242,8 @@ class Routes:
     async def one_model(self, request: Request) -> Response:
         return json_response(_described(self.services.model(exchange_of(request), request.path_params["name"])))
 
-    async def playground(self, _request: Request) -> Response:
-        html, headers = playground()
-        return HTMLResponse(html, headers=headers)
+    async def home(self, _request: Request) -> Response:
+        return self._home
 
     async def health(self, _request: Request) -> Response:
         """Whether the process answers."""

@@ -9,13 +9,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from ft_platform.monitoring.rollout.deploying import chosen_release, deploy
 from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.monitoring.traffic.spool import Spool
 from ft_platform.onboarding.rehearsal.loop.case import PURPOSE, ROLLOUT
 from ft_platform.onboarding.rehearsal.loop.story import Day, Plan, Story, to_dict
 from ft_platform.onboarding.rehearsal.loop.stream import Asked, Stream
 from ft_platform.reporting.loop_summary import closed
+from ft_platform.reporting.publishing.deploying import chosen_release, deploy
 from ft_platform.serving import catalog
 from ft_platform.serving.api.app import build_app
 from ft_platform.serving.api_keys import ApiKeys

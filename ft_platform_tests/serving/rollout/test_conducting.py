@@ -18,11 +18,11 @@ from ft_platform.lake.releases import STANDS, Release, block_of, releases
 from ft_platform.monitoring.rollout import conducting
 from ft_platform.monitoring.rollout.conducting import end_by_person, last_outcome, newest_rollout, step, unblock
 from ft_platform.monitoring.rollout.counting import differences
-from ft_platform.monitoring.rollout.deploying import deploy
 from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.monitoring.traffic.spool import Spool
 from ft_platform.orchestration.alert_watch import rolled_back
 from ft_platform.people.audit_log.log import AuditLog
+from ft_platform.reporting.publishing.deploying import deploy
 from ft_platform.reporting.report_page import REPORT
 from ft_platform.serving import catalog as catalog_module
 from ft_platform.serving.api.app import build_app

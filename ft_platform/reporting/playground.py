@@ -8,9 +8,12 @@ import base64
 import hashlib
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from ft_platform.reporting.html import TEMPLATES, page
+
+if TYPE_CHECKING:
+    from starlette.responses import HTMLResponse
 
 STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 POLICY = (
@@ -19,23 +22,17 @@ POLICY = (
 )
 
 
-class Playground(NamedTuple):
-    """The page, and the headers that go with it."""
-
-    html: str
-    headers: dict[str, str]
-
-
 @cache
-def playground() -> Playground:
+def playground() -> "HTMLResponse":
     from markupsafe import Markup
+    from starlette.responses import HTMLResponse
 
     script = (TEMPLATES / "playground.js").read_text(encoding="utf-8")
     html = page("playground.html", title="ft-platform: playground", script=Markup(script))
     (style,) = STYLE.findall(html)
     policy = POLICY.format(script=_source(script), style=_source(style))
     headers = {"Content-Security-Policy": policy, "Cross-Origin-Opener-Policy": "same-origin"}
-    return Playground(html, {**headers, "Cache-Control": "no-cache"})
+    return HTMLResponse(html, headers={**headers, "Cache-Control": "no-cache"})
 
 
 def _source(text: str) -> str:

@@ -19,6 +19,7 @@ from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.monitoring.rollout.conducting import end_by_person, require_none_under_way, rollout_for
 from ft_platform.people.person import Person, at_this_machine
 from ft_platform.process import progress
+from ft_platform.reporting.deployment_report import write_deployment_report
 from ft_platform.serving.exports import exported
 from ft_platform.serving.golden import golden_set
 from ft_platform.serving.guardrails.effect import effect
@@ -272,8 +273,6 @@ def _same_base(one: NamedUseCase, other: NamedUseCase) -> bool:
 
 
 def _publish(lake: Lake, use_case: NamedUseCase, release: Release, record: dict[str, Any]) -> ArtifactVersion:
-    from ft_platform.reporting.deployment_report import write_deployment_report
-
     inputs = settings_hash(record)
     draft = Draft(lake, use_case, STAGE, f"deployment-{inputs[:12]}", inputs, [release.version])
     with draft.folder() as folder:
