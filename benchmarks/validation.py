@@ -6,7 +6,7 @@ Expectations.
 
 The suite is that of `cleaned_records` (4 defaults) with 7 expectations of a YAML: sets, a regular expression, lengths,
 a mean, quantiles, a count of different values, a pair of columns. Ours reads a Parquet file batch by batch
-(`ft_platform.cleaning.validation.validate`); plain Great Expectations gets the whole table of `--compare` rows as one
+(`cleaning.validation.expectations.validate`); plain Great Expectations gets the whole table of `--compare` rows as one
 pandas frame. Both give the same verdicts and counts, or the benchmark ends with an error. Each measurement runs in a
 process of its own, the two on `--compare` rows alternate `--repeat` times, and the medians are compared.
 

@@ -304,7 +304,7 @@ def test_feedback_is_made_of_real_sentences_once_each_and_a_review_is_a_customer
 def test_the_sentences_name_their_source_and_licence() -> None:
     head = (Path(feedback.__file__).parent / "feedback.tsv").read_text(encoding="utf-8").split("\n1\t")[0]
     assert "vaderSentiment 3.3.2" in head and "MIT" in head and all(line.startswith("#") for line in head.splitlines())
-    assert "feedback.tsv" in (Path(feedback.__file__).parents[2] / "NOTICE").read_text(encoding="utf-8")
+    assert "feedback.tsv" in (Path(feedback.__file__).parents[3] / "NOTICE").read_text(encoding="utf-8")
 
 
 def test_faults_of_feedback_are_planted_and_noted() -> None:
