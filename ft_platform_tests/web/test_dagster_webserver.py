@@ -143,8 +143,8 @@ def test_a_head_that_does_not_end_is_not_waited_for(tmp_path: Path) -> None:
     code = (
         "import sys, uvicorn\nfrom ft_platform.serving.api import deadlines\ndeadlines.HEAD_SECONDS = 0.5\n"
         "async def app(scope, receive, send):\n    await send({'type': 'http.response.start', 'status': 204, 'headers':"
-        " []})\n    await send({'type': 'http.response.body'})\nuvicorn.run(app, port=int(sys.argv[1]), log_level='warning',"
-        " lifespan='off', http=deadlines.DeadlineProtocol)\n"
+        " []})\n    await send({'type': 'http.response.body'})\nuvicorn.run(app, port=int(sys.argv[1]),"
+        " log_level='warning', lifespan='off', http=deadlines.DeadlineProtocol)\n"
     )
     port = free_port()
     process = subprocess.Popen([sys.executable, "-c", code, str(port)])
