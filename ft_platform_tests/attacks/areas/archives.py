@@ -1,6 +1,6 @@
-"""Hostile archives beside what is erased: names that lead elsewhere, links, devices,
-passwords, bombs, damaged directories. Those of sources are in the area `sources`; evidence packs and bundles are read
-as folders (`evidence/test_verify.py`, `repository/test_verify_bundle.py`).
+"""Hostile archives beside what is erased: names that lead elsewhere, links, devices, passwords, bombs, damaged
+directories. Those of sources are in the area `sources`; evidence packs and bundles are read as folders
+(`evidence/test_verify.py`, `repository/test_verify_bundle.py`).
 
 An attack broke through if a search crashed, said that it has seen all, or unpacked more than it may. The person is
 fictitious."""
