@@ -141,7 +141,7 @@ def _table(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise AnswersRefused([f"{path.name}: has more than {MOST_BYTES:,} bytes; a sheet is smaller"])
     if path.suffix.lower() != ".csv":
         problem = f"{path.name}: must be a .csv file, got {path.suffix or 'no ending'}"
-        raise AnswersRefused([problem], "A page saves its answers as a .csv file")
+        raise AnswersRefused([problem], "A page saves a .csv file; save a workbook as CSV UTF-8")
     rows = csv_rows(path)
     header = [name.strip().lower() for name in rows[0]] if rows else []
     missing = [name for name in NEEDED if name not in header]
